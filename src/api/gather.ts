@@ -1,0 +1,120 @@
+/** What main and the gatherer say to each other over the gatherer's REST interface (docs/wire.md). */
+import { z } from "zod";
+
+const nonNegative = z.int().min(0);
+
+/** One gather, as main orders it; `id` is the uid of the RuntimeGather. */
+export const gatherOrderSchema = z.strictObject({
+  id: z.string().min(1).max(128),
+  /** False: shapes only, no node is asked. */
+  runtimeInfo: z.boolean(),
+  /** True: nodes are asked for clear text as well, and an inventory is kept. */
+  inventory: z.boolean(),
+  podLimit: z.int().min(1).max(1_000_000),
+  nodeTimeoutMs: z.int().min(1_000),
+  nodeConcurrency: z.int().min(1).max(1_000),
+  /** Only these namespaces; absent means all. */
+  namespaces: z.array(z.string().min(1).max(63)).max(1_000).optional(),
+});
+export type GatherOrder = z.infer<typeof gatherOrderSchema>;
+
+/** Why a node's runtimes are missing, or why one stage of a gather failed. */
+export const failureReasons = [
+  "NoExtractorPod",
+  "ExtractorNotReady",
+  "Unreachable",
+  "Timeout",
+  "Refused",
+  "Malformed",
+  "NoToken",
+  "NoTrust",
+] as const;
+export const failureSchema = z.strictObject({
+  node: z.string(),
+  reason: z.enum(failureReasons),
+  message: z.string(),
+});
+export type NodeFailure = z.infer<typeof failureSchema>;
+
+export const countsSchema = z.strictObject({
+  pods: nonNegative,
+  containers: nonNegative,
+  shapes: nonNegative,
+  nodesAsked: nonNegative,
+  nodesAnswered: nonNegative,
+  nodesFailed: nonNegative,
+  nodesSkipped: nonNegative,
+});
+export type GatherCounts = z.infer<typeof countsSchema>;
+
+export const archiveInfoSchema = z.strictObject({
+  name: z.string(),
+  bytes: nonNegative,
+  /** Lower-case hex. */
+  sha256: z.string(),
+});
+export type ArchiveInfo = z.infer<typeof archiveInfoSchema>;
+
+/** How many containers of one kind were found; the empty string means not known. */
+export const runtimeCountSchema = z.strictObject({
+  kind: z.string(),
+  version: z.string(),
+  containers: nonNegative,
+});
+export type RuntimeCount = z.infer<typeof runtimeCountSchema>;
+
+export const gatherOutcomeSchema = z.strictObject({
+  succeeded: z.boolean(),
+  /** Set when not succeeded, e.g. PodListFailed, ArchiveWriteFailed, Interrupted. */
+  reason: z.string(),
+  message: z.string(),
+  counts: countsSchema,
+  archive: archiveInfoSchema.nullable(),
+  /** Sorted by node, at most 20; `moreFailures` counts the rest. */
+  failures: z.array(failureSchema),
+  moreFailures: nonNegative,
+  /** What was left out and why, e.g. that the cluster has no image API. */
+  notes: z.array(z.string()),
+  durationsMs: z.strictObject({ listPods: nonNegative, askNodes: nonNegative, write: nonNegative, total: nonNegative }),
+  /** The most frequent runtimes, at most 20, by count and then name; empty without inventory. */
+  inventory: z.array(runtimeCountSchema),
+});
+export type GatherOutcome = z.infer<typeof gatherOutcomeSchema>;
+
+/** Times are milliseconds since the epoch. */
+export const gatherProgressSchema = z.strictObject({
+  id: z.string(),
+  phase: z.enum(["Running", "Finished", "Interrupted"]),
+  stage: z.enum(["ListingPods", "AskingNodes", "Writing", "Done"]),
+  startedAtMs: nonNegative,
+  finishedAtMs: nonNegative.nullable(),
+  outcome: gatherOutcomeSchema.nullable(),
+});
+export type GatherProgress = z.infer<typeof gatherProgressSchema>;
+
+export const inventoryRowSchema = z.strictObject({
+  namespace: z.string(),
+  /** The pod whose containers were asked. */
+  pod: z.string(),
+  container: z.string(),
+  /** Pods of this shape in the namespace. */
+  pods: nonNegative,
+  os: z.string(),
+  osVersion: z.string(),
+  kind: z.string(),
+  kindVersion: z.string(),
+  kindImplementer: z.string(),
+  /** `name version` of each framework. */
+  runtimes: z.array(z.string()),
+  /** Why something is not known, empty when all is. */
+  note: z.string(),
+});
+export type InventoryRow = z.infer<typeof inventoryRowSchema>;
+
+/** Clear text for the cluster's owner; never part of the archive. Rows sorted by namespace, pod, container. */
+export const inventorySchema = z.strictObject({
+  gather: z.string(),
+  gatheredAtMs: nonNegative,
+  rows: z.array(inventoryRowSchema),
+});
+export type Inventory = z.infer<typeof inventorySchema>;
