@@ -1,0 +1,91 @@
+/**
+ * Runs the project's tests: all of them, or one kind (`checks`, `unit`, `api`, `node`).
+ * Needs root, cargo and Go for the node tests; hack/preflight.ts says what is missing and installs Debian packages.
+ * Leaves nothing but the build cache. The last line is `N passed, N failed`, with skipped tests counted behind it.
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { cargoEnv, cloneDir } from "./cache.ts";
+import { checks } from "./checks.ts";
+import { down, up } from "./cluster/cluster.ts";
+import { buildImages } from "./images/images.ts";
+import { preflight } from "./preflight.ts";
+import { runStep, runSteps, type Step, type Tally } from "./steps.ts";
+
+const kinds = ["checks", "unit", "api", "node"] as const;
+type Kind = (typeof kinds)[number];
+const usage = `usage: npm test [-- ${kinds.join("|")}]...   no kind means all`;
+
+/** The cluster of the node tests; made at the start and taken down at the end. */
+const clusterName = "test";
+
+const uvu = (name: string, folder: string): Step => ({
+  name,
+  report: "uvu",
+  command: ["uvu", folder, "\\.test\\.ts$"],
+});
+
+async function runKind(kind: Kind): Promise<Tally> {
+  switch (kind) {
+    case "checks":
+      return runSteps(checks({ fix: false }));
+    case "unit":
+      return runSteps([
+        uvu("unit tests of src", "src"),
+        uvu("unit tests of hack", "hack"),
+        {
+          name: "unit tests of extractor",
+          report: "cargo",
+          command: ["cargo", "test", "--locked", "--workspace", "--no-fail-fast"],
+          cwd: join(cloneDir, "extractor"),
+          env: cargoEnv(),
+        },
+      ]);
+    case "api":
+      return runStep(uvu("tests against a real API server", "e2e/api"));
+    case "node":
+      return nodeTests();
+  }
+}
+
+async function nodeTests(): Promise<Tally> {
+  await down(clusterName);
+  try {
+    const cluster = await up({ name: clusterName, nodes: 2 });
+    for (const image of await buildImages()) await cluster.importImage(image.archive);
+    return await runStep({
+      ...uvu("tests on two real nodes", "e2e/node"),
+      env: { ...process.env, RUNTIME_INSIGHTS_CLUSTER: clusterName },
+      timeoutMs: 30 * 60_000,
+    });
+  } finally {
+    await down(clusterName);
+  }
+}
+
+function chosenKinds(): readonly Kind[] {
+  const { positionals } = parseArgs({ allowPositionals: true, options: {} });
+  const chosen = kinds.filter((kind) => positionals.includes(kind));
+  if (chosen.length !== positionals.length) throw new Error(usage);
+  return chosen.length === 0 ? kinds : chosen;
+}
+
+/** A kind whose preparation breaks is one failure; the other kinds still run. */
+async function runSafely(kind: Kind): Promise<Tally> {
+  try {
+    return await runKind(kind);
+  } catch (cause) {
+    console.log(`--- ${kind}: ${cause instanceof Error ? cause.message : String(cause)}`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+const chosen = chosenKinds();
+await preflight({ need: chosen.includes("node") ? "cluster" : "api", install: true });
+let all: Tally = { passed: 0, failed: 0, skipped: 0 };
+for (const kind of chosen) {
+  const one = await runSafely(kind);
+  all = { passed: all.passed + one.passed, failed: all.failed + one.failed, skipped: all.skipped + one.skipped };
+}
+console.log(`\n${all.passed} passed, ${all.failed} failed${all.skipped > 0 ? `, ${all.skipped} skipped` : ""}`);
+process.exitCode = all.failed === 0 ? 0 : 1;
