@@ -1,0 +1,46 @@
+/** kubectl on a cluster of hack/cluster, as an administrator would type it. */
+import { execFile } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Where kubectl and its kube config lie; a Cluster of hack/cluster fits. */
+export interface Access {
+  readonly kubectl: string;
+  readonly kubeconfig: string;
+}
+
+/** What kubectl printed; throws with its error text when it failed. `input` goes to its standard input. */
+export function kubectl(access: Access, args: readonly string[], input?: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      access.kubectl,
+      ["--kubeconfig", access.kubeconfig, ...args],
+      { maxBuffer: 64 * 1024 * 1024 },
+      (error, stdout, stderr) => {
+        if (error === null) resolve(stdout);
+        else reject(new Error(`kubectl ${args.join(" ")}: ${stderr.trim() || error.message}`, { cause: error }));
+      },
+    );
+    child.stdin?.end(input ?? "");
+  });
+}
+
+/** Asks until the answer is there; throws with the last answer's words when it does not come in time. */
+export async function waitFor<T>(
+  what: string,
+  ask: () => Promise<T | undefined>,
+  { timeoutMs = 120_000, everyMs = 500 }: { readonly timeoutMs?: number; readonly everyMs?: number } = {},
+): Promise<T> {
+  const endMs = Date.now() + timeoutMs;
+  let lastError: unknown;
+  while (Date.now() < endMs) {
+    try {
+      const answer = await ask();
+      if (answer !== undefined) return answer;
+      lastError = undefined;
+    } catch (cause) {
+      lastError = cause;
+    }
+    await sleep(everyMs);
+  }
+  throw new Error(`waiting for ${what}: not within ${timeoutMs / 1000} s`, { cause: lastError });
+}
