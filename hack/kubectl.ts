@@ -1,5 +1,5 @@
 /** kubectl on a cluster of hack/cluster, as an administrator would type it. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Where kubectl and its kube config lie; a Cluster of hack/cluster fits. */
@@ -43,4 +43,31 @@ export async function waitFor<T>(
     await sleep(everyMs);
   }
   throw new Error(`waiting for ${what}: not within ${timeoutMs / 1000} s`, { cause: lastError });
+}
+
+export interface Forward {
+  /** On 127.0.0.1 of this machine. */
+  readonly port: number;
+  close(): void;
+}
+
+/** A local port that leads to a port of a pod or service until it is closed. */
+export function portForward(
+  access: Access,
+  { namespace, target, port }: { readonly namespace: string; readonly target: string; readonly port: number },
+): Promise<Forward> {
+  const args = ["--kubeconfig", access.kubeconfig, "-n", namespace, "port-forward", target, `:${port}`];
+  const child = spawn(access.kubectl, args, { stdio: ["ignore", "pipe", "pipe"] });
+  return new Promise((resolve, reject) => {
+    let said = "";
+    const hear = (chunk: Buffer) => {
+      said += chunk.toString("utf8");
+      const local = /127\.0\.0\.1:(\d+)/.exec(said)?.[1];
+      if (local !== undefined) resolve({ port: Number(local), close: () => child.kill() });
+    };
+    child.stdout.on("data", hear);
+    child.stderr.on("data", hear);
+    child.on("error", reject);
+    child.on("close", () => reject(new Error(`port-forward to ${target}: ${said.trim()}`)));
+  });
 }

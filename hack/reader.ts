@@ -1,8 +1,7 @@
 /** Reads archives and the inventory from the gatherer the way a permitted user does: a short token and a port-forward. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { Agent, request } from "undici";
 import { type ArchiveInfo, archiveInfoSchema, type Inventory, inventorySchema } from "../src/api/gather.ts";
-import { type Access, kubectl } from "./kubectl.ts";
+import { type Access, kubectl, portForward } from "./kubectl.ts";
 
 const service = "runtime-insights-gatherer";
 
@@ -35,10 +34,10 @@ export async function openReader(access: Access, namespace = "runtime-insights")
       "jsonpath={.data.ca\\.crt}",
     ]),
   ]);
-  const { child, port } = await forward(access, namespace);
+  const forward = await portForward(access, { namespace, target: `service/${service}`, port: 8443 });
   const dispatcher = new Agent({ connect: { ca, servername: `${service}.${namespace}.svc` } });
   const get = async (path: string): Promise<Buffer> => {
-    const answer = await request(`https://127.0.0.1:${port}${path}`, {
+    const answer = await request(`https://127.0.0.1:${forward.port}${path}`, {
       dispatcher,
       headers: { authorization: `Bearer ${token.trim()}` },
       signal: AbortSignal.timeout(30_000),
@@ -58,25 +57,8 @@ export async function openReader(access: Access, namespace = "runtime-insights")
     archive: (name) => get(`/v1/archives/${name}`),
     inventory: async () => inventorySchema.parse(await getJson("/v1/inventory")),
     close: async () => {
-      child.kill();
+      forward.close();
       await dispatcher.destroy();
     },
   };
-}
-
-function forward(access: Access, namespace: string): Promise<{ readonly child: ChildProcess; readonly port: number }> {
-  const args = ["--kubeconfig", access.kubeconfig, "-n", namespace, "port-forward", `service/${service}`, ":8443"];
-  const child = spawn(access.kubectl, args, { stdio: ["ignore", "pipe", "pipe"] });
-  return new Promise((resolve, reject) => {
-    let said = "";
-    const hear = (chunk: Buffer) => {
-      said += chunk.toString("utf8");
-      const port = /127\.0\.0\.1:(\d+)/.exec(said)?.[1];
-      if (port !== undefined) resolve({ child, port: Number(port) });
-    };
-    child.stdout.on("data", hear);
-    child.stderr.on("data", hear);
-    child.on("error", reject);
-    child.on("close", () => reject(new Error(`port-forward to ${service}: ${said.trim()}`)));
-  });
 }
