@@ -5,8 +5,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { samples } from "../e2e/samples/samples.ts";
 import { applySamples, buildSampleImages } from "../e2e/samples/apply.ts";
+import { samples } from "../e2e/samples/samples.ts";
 import type { InventoryRow } from "../src/api/gather.ts";
 import { cloneDir } from "./cache.ts";
 import { type Cluster, down, up } from "./cluster/cluster.ts";
@@ -51,17 +51,22 @@ async function demo(): Promise<void> {
   await step("Starting clean: no config, feature gate off", () => startClean(cluster));
   await step("Installing the operator, as an administrator would", () => install(cluster));
   await step(`Starting ${samples.length} sample pods in several namespaces on both nodes`, () => applySamples(cluster));
-  await step("Creating the config while the feature gate is off: shapes are gathered, no node is touched", () => gateOff(cluster));
+  await step("Creating the config while the feature gate is off: shapes are gathered, no node is touched", () =>
+    gateOff(cluster),
+  );
   await step("Turning the feature gate on", () => turnGateOn(cluster));
   await step("Asking for a gather now", () => gatherNow(cluster));
   const rows = await step("What was found", () => results(cluster));
   const wrong = compare(rows);
   console.log(`\n${table(["NAMESPACE", "POD", "CONTAINER", "OS", "RUNTIME", "FRAMEWORKS", ""], wrong.table)}`);
   console.log(`\nThe demo took ${((Date.now() - startedMs) / 1000).toFixed(0)} s.`);
-  console.log(`Look around:   export KUBECONFIG=${cluster.kubeconfig}; ${cluster.kubectl} get insightsruntimeextractor,runtimegathers`);
+  console.log(
+    `Look around:   export KUBECONFIG=${cluster.kubeconfig}; ${cluster.kubectl} get insightsruntimeextractor,runtimegathers`,
+  );
   console.log("On each node:  sh hack/extract.sh");
   console.log("Take it down:  npm run demo:down");
-  if (wrong.count > 0) throw new Error(`${wrong.count} containers were not recognised as expected, see the rows marked WRONG`);
+  if (wrong.count > 0)
+    throw new Error(`${wrong.count} containers were not recognised as expected, see the rows marked WRONG`);
 }
 
 /** Also on a cluster that an earlier demo left: only a throw-away cluster may have its FeatureGate object made anew. */
@@ -72,7 +77,12 @@ async function startClean(cluster: Cluster): Promise<void> {
   await kubectl(
     cluster,
     ["apply", "-f", "-"],
-    JSON.stringify({ apiVersion: "config.openshift.io/v1", kind: "FeatureGate", metadata: { name: "cluster" }, spec: {} }),
+    JSON.stringify({
+      apiVersion: "config.openshift.io/v1",
+      kind: "FeatureGate",
+      metadata: { name: "cluster" },
+      spec: {},
+    }),
   );
 }
 

@@ -22,7 +22,8 @@ export interface Step {
 
 /** The counts in a runner's output; a runner that failed without saying so, or found no test, counts as one failure. */
 export function tally(report: Report, output: string, exitCode: number): Tally {
-  const counted = report === "exit code" ? { passed: exitCode === 0 ? 1 : 0, failed: 0, skipped: 0 } : count(report, output);
+  const counted =
+    report === "exit code" ? { passed: exitCode === 0 ? 1 : 0, failed: 0, skipped: 0 } : count(report, output);
   const ran = counted.passed + counted.failed > 0;
   const failed = counted.failed === 0 && (exitCode !== 0 || !ran) ? 1 : counted.failed;
   return { ...counted, failed };
@@ -77,7 +78,9 @@ export async function runStep(step: Step): Promise<Tally> {
   });
   const counts = tally(step.report, output, exitCode);
   const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
-  console.log(`--- ${step.name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped (${seconds} s)`);
+  console.log(
+    `--- ${step.name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped (${seconds} s)`,
+  );
   return counts;
 }
 

@@ -1,0 +1,112 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { kubectl, waitFor } from "../../hack/kubectl.ts";
+import { openReader } from "../../hack/reader.ts";
+import { applyConfig, gather, installOperator, ours, setGate, testCluster, waitForCondition } from "./world.ts";
+
+const cluster = await testCluster();
+
+test.before(async () => {
+  await installOperator(cluster);
+  await setGate(cluster, "disabled");
+  await applyConfig(cluster, {});
+});
+
+const extractorPods = async () => {
+  const path = "{range .items[*]}{.spec.nodeName} {.status.containerStatuses[*].ready}{'\\n'}{end}";
+  const selector = "app.kubernetes.io/name=runtime-insights-extractor";
+  const text = await kubectl(cluster, ["get", "pods", "-A", "-l", selector, "-o", `jsonpath=${path}`]);
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .sort();
+};
+
+/** How many containers of the newest archive's inventory have a runtime. */
+const withRuntime = async (): Promise<number> => {
+  const reader = await openReader(cluster);
+  try {
+    return (await reader.inventory()).rows.filter((row) => row.os !== "" || row.kind !== "").length;
+  } finally {
+    await reader.close();
+  }
+};
+
+test("gate disabled: no node is touched, gathering goes on without runtimes", async () => {
+  await waitForCondition(cluster, "GathererReady", /^True/);
+  await waitForCondition(cluster, "FeatureGateEnabled", /^False\/GateDisabled$/);
+  assert.equal(await ours(cluster, "daemonsets"), []);
+  assert.equal(await ours(cluster, "securitycontextconstraints"), []);
+  const finished = await gather(cluster);
+  assert.ok((finished.status?.counts?.pods ?? 0) > 0);
+  assert.is(finished.status?.counts?.nodesAsked, 0);
+  assert.match(finished.status?.archive?.name ?? "", /^insights-\d{4}-\d\d-\d\d-\d{6}\.tar\.gz$/);
+});
+
+test("gate enabled: one extractor on each node, and the next gather has runtimes", async () => {
+  await setGate(cluster, "enabled");
+  await waitForCondition(cluster, "ExtractorReady", /^True/);
+  const nodes = cluster.nodes.map((node) => `${node.name} true true true`).sort();
+  assert.equal(await extractorPods(), nodes);
+  assert.equal(await ours(cluster, "securitycontextconstraints"), ["runtime-insights-extractor"]);
+  const finished = await gather(cluster);
+  assert.is(finished.status?.counts?.nodesAnswered, cluster.nodes.length);
+  assert.equal(finished.status?.failures ?? [], []);
+  assert.ok((await withRuntime()) > 0);
+});
+
+test("gate moved to disabled: the node side goes, the gatherer stays", async () => {
+  await setGate(cluster, "disabled");
+  await waitFor("no extractor pod", async () => ((await extractorPods()).length === 0 ? true : undefined));
+  assert.equal(await ours(cluster, "daemonsets"), []);
+  assert.equal(await ours(cluster, "securitycontextconstraints"), []);
+  assert.equal(await ours(cluster, "deployments"), ["runtime-insights-gatherer", "runtime-insights-operator"]);
+});
+
+test("featureGate Ignored: the node side comes although the gate is disabled", async () => {
+  await applyConfig(cluster, { featureGate: "Ignored" });
+  await waitForCondition(cluster, "ExtractorReady", /^True/);
+  assert.is((await extractorPods()).length, cluster.nodes.length);
+});
+
+test("runtimeInfo Disabled: the node side goes although the gate is ignored", async () => {
+  await applyConfig(cluster, { featureGate: "Ignored", runtimeInfo: "Disabled" });
+  await waitFor("no DaemonSet", async () => ((await ours(cluster, "daemonsets")).length === 0 ? true : undefined));
+});
+
+test("managementState Removed: the gatherer goes too, the config stays", async () => {
+  await applyConfig(cluster, { featureGate: "Ignored", managementState: "Removed" });
+  await waitFor("no gatherer", async () =>
+    (await ours(cluster, "deployments")).join() === "runtime-insights-operator" ? true : undefined,
+  );
+  assert.is((await kubectl(cluster, ["get", "ire", "-o", "name"])).trim().split("\n").length, 1);
+});
+
+test("config deleted: every operand goes", async () => {
+  await applyConfig(cluster, { featureGate: "Ignored" });
+  await waitForCondition(cluster, "ExtractorReady", /^True/);
+  await kubectl(cluster, ["delete", "ire", "cluster"]);
+  await waitFor("no operand", async () => {
+    const kinds = [
+      "daemonsets",
+      "deployments",
+      "services",
+      "secrets",
+      "networkpolicies",
+      "clusterrolebindings",
+      "securitycontextconstraints",
+    ];
+    const left = (await Promise.all(kinds.map((kind) => operands(kind)))).flat();
+    return left.length === 0 ? true : undefined;
+  });
+});
+
+/** Objects that carry our label and are owned by a config. */
+async function operands(kind: string): Promise<readonly string[]> {
+  const path =
+    '{range .items[?(@.metadata.ownerReferences[0].kind=="InsightsRuntimeExtractor")]}{.metadata.name}{"\\n"}{end}';
+  const text = await kubectl(cluster, ["get", kind, "-A", "-o", `jsonpath=${path}`]);
+  return text.split("\n").filter((line) => line !== "");
+}
+
+test.run();
