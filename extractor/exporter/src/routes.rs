@@ -97,7 +97,9 @@ impl Routes {
             .map_err(|_| self.failed(&Failure::Busy))?;
         exchange.permit.replace(Some(permit));
         let ids = if is_post {
-            exchange.deadline.set(Instant::now() + self.limits.body);
+            exchange
+                .deadline
+                .set(Instant::now() + self.limits.body + self.limits.reply);
             let ids = self.container_ids(request.into_body()).await?;
             if ids.is_empty() {
                 // The existing exporter scans everything here; nothing was asked for, so nothing is answered.

@@ -87,7 +87,7 @@ pub fn serve(listener: std::net::TcpListener, settings: Settings, stop: impl Fut
         let slots = Arc::new(Semaphore::new(limits.connections));
         let most = limits.connections as u32;
         let routes = Rc::new(Routes::new(extractor, metrics, limits));
-        let mut accepting = pin!(accept(listener, Rc::clone(&routes), Arc::clone(&slots)));
+        let mut accepting = Box::pin(accept(listener, routes, Arc::clone(&slots)));
         let mut stop = pin!(stop);
         poll_fn(|context| {
             // The accept loop ends only by being dropped.
@@ -95,6 +95,7 @@ pub fn serve(listener: std::net::TcpListener, settings: Settings, stop: impl Fut
             stop.as_mut().poll(context)
         })
         .await;
+        drop(accepting);
         // Every connection has ended when all slots are free again.
         let _ = timeout(Duration::from_secs(10), slots.acquire_many(most)).await;
         Ok(())
