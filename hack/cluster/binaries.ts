@@ -1,0 +1,139 @@
+/** The programs of the local cluster, built from pinned Go modules into the shared cache. */
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { cacheDir } from "../cache.ts";
+
+const run = promisify(execFile);
+const toolsDir = join(import.meta.dirname, "tools");
+
+interface Binary {
+  readonly name: string;
+  /** Folder below tools/ whose go.mod pins the module. */
+  readonly module: string;
+  readonly package: string;
+  /** Cold, on two cores. */
+  readonly seconds: number;
+}
+
+const kubernetesVersion = "v1.34.4";
+const kubernetes = (name: string, seconds: number): Binary => ({
+  name,
+  module: "kubernetes",
+  package: `k8s.io/kubernetes/cmd/${name}`,
+  seconds,
+});
+
+const binaries: readonly Binary[] = [
+  { name: "etcd", module: "etcd", package: "go.etcd.io/etcd/server/v3", seconds: 40 },
+  kubernetes("kube-apiserver", 280),
+  kubernetes("kubectl", 30),
+  kubernetes("kube-controller-manager", 60),
+  kubernetes("kube-scheduler", 10),
+  kubernetes("kubelet", 50),
+  kubernetes("kube-proxy", 10),
+  {
+    name: "kube-rbac-proxy",
+    module: "kube-rbac-proxy",
+    package: "github.com/brancz/kube-rbac-proxy/cmd/kube-rbac-proxy",
+    seconds: 120,
+  },
+  { name: "coredns", module: "coredns", package: "github.com/coredns/coredns", seconds: 120 },
+  { name: "pause", module: "pause", package: "runtime-insights.local/pause", seconds: 5 },
+];
+
+/** The programs of an API server alone. */
+export const apiBinaries = ["etcd", "kube-apiserver", "kubectl"] as const;
+export const allBinaries = binaries.map(({ name }) => name);
+
+export type Log = (line: string) => void;
+
+/** The folder that holds the named programs; builds those that are missing, one clone at a time. */
+export async function ensureBinaries(names: readonly string[], log: Log): Promise<string> {
+  const dir = cacheDir("bin", await key());
+  const missing = () => binaries.filter(({ name }) => names.includes(name) && !existsSync(join(dir, name)));
+  if (missing().length === 0) return dir;
+  await withLock(join(dir, ".lock"), log, async () => {
+    const todo = missing();
+    for (const [done, binary] of todo.entries()) await build(binary, dir, `${done + 1} of ${todo.length}`, log);
+  });
+  return dir;
+}
+
+async function build(binary: Binary, dir: string, position: string, log: Log): Promise<void> {
+  log(`Building ${binary.name} (${position}, up to ${binary.seconds} s when nothing is cached) ...`);
+  const startedMs = Date.now();
+  const partial = join(dir, `.${binary.name}.partial`);
+  const flags = `-s -w -X k8s.io/component-base/version.gitVersion=${kubernetesVersion}`;
+  const args = [
+    "-n",
+    "5",
+    "go",
+    "build",
+    "-mod=readonly",
+    "-trimpath",
+    "-ldflags",
+    flags,
+    "-o",
+    partial,
+    binary.package,
+  ];
+  await run("nice", args, {
+    cwd: join(toolsDir, binary.module),
+    env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off" },
+    maxBuffer: 64 * 1024 * 1024,
+  }).catch((cause: Error) => {
+    throw new Error(`building ${binary.name} from ${binary.package}: ${cause.message}`, { cause });
+  });
+  renameSync(partial, join(dir, binary.name));
+  log(`  ${binary.name} built in ${((Date.now() - startedMs) / 1000).toFixed(0)} s`);
+}
+
+/** Same pins and same compiler, same folder. */
+async function key(): Promise<string> {
+  const hash = createHash("sha256");
+  for (const module of [...new Set(binaries.map((binary) => binary.module))].sort()) {
+    for (const file of ["go.mod", "go.sum", "main.go"]) {
+      const path = join(toolsDir, module, file);
+      if (existsSync(path)) hash.update(readFileSync(path));
+    }
+  }
+  const { stdout } = await run("go", ["env", "GOVERSION", "GOARCH"]);
+  return hash.update(stdout).digest("hex").slice(0, 16);
+}
+
+/** Runs `work` while holding a lock file; a lock whose holder is gone is taken over. */
+export async function withLock<T>(path: string, log: Log, work: () => Promise<T>): Promise<T> {
+  const mine = `${path}.${process.pid}`;
+  writeFileSync(mine, String(process.pid));
+  try {
+    for (let told = false; !takeLock(mine, path); told = true) {
+      if (!told) log(`Waiting for another run of this project (process ${readFileSync(path, "utf8")}) ...`);
+      await sleep(500);
+    }
+    try {
+      return await work();
+    } finally {
+      rmSync(path, { force: true });
+    }
+  } finally {
+    rmSync(mine, { force: true });
+  }
+}
+
+function takeLock(mine: string, path: string): boolean {
+  try {
+    linkSync(mine, path);
+    return true;
+  } catch {
+    try {
+      if (!existsSync(`/proc/${readFileSync(path, "utf8")}`)) rmSync(path, { force: true });
+    } catch {
+      // Released between the two looks: the next turn takes it.
+    }
+    return false;
+  }
+}

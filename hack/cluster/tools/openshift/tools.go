@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools pins the module whose manifests, not code, are used.
+package tools
+
+import _ "github.com/openshift/api"

@@ -1,0 +1,3 @@
+module runtime-insights.local/pause
+
+go 1.24.0
