@@ -21,7 +21,7 @@ import { maxNodes, nodeAddresses } from "./addresses.ts";
 import { allBinaries, ensureBinaries, type Log, withLock } from "./binaries.ts";
 import { type ApiServerPlace, controlPlaneScript, kubeconfig, writeSecrets } from "./control-plane.ts";
 import { dnsImage, dnsObjects } from "./dns.ts";
-import { inMachine, isAlive, type ProcessId, startMachine, stopMachine } from "./machine.ts";
+import { findMachines, inMachine, isAlive, type ProcessId, startMachine, stopMachine } from "./machine.ts";
 import { containerdSocket, pauseImage, prepareNode } from "./node.ts";
 import { writeProgramImage } from "./program-image.ts";
 import { addressesOf, type ClusterState, clusterDir, freeIndex, readState, stateLock, writeState } from "./state.ts";
@@ -84,9 +84,8 @@ export async function loadCluster(name: string): Promise<Cluster> {
 export async function down(name: string, log: Log = say): Promise<void> {
   const dir = clusterDir(name);
   const state = readState(name);
+  for (const init of findMachines(dir)) await stopMachine(init);
   if (state !== undefined) {
-    for (const init of [...state.nodeInits, ...(state.controlPlane === undefined ? [] : [state.controlPlane])])
-      await stopMachine(init);
     await run("ip", ["link", "delete", addressesOf(state).hostInterface]).catch(() => undefined);
     for (let number = 1; number <= state.nodes; number += 1) await removeCgroups(cgroupOf(name, number));
   }

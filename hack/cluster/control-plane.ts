@@ -126,11 +126,13 @@ export function controlPlaneScript(
       "--leader-elect=false",
     ]),
     ...(configOperator === undefined ? [] : [background("config-operator", configOperator)]),
-    "set +e",
-    "while :; do wait; sleep 1; done",
+    endTogether,
     "",
   ].join("\n");
 }
+
+/** The last line of an init: when one of its programs ends, the whole machine does, so that a living init means a whole machine. */
+export const endTogether = "wait -n || true; echo 'a program of this machine has ended'";
 
 export function quote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,6 +1,6 @@
 /** A machine of the cluster: network, mount, pid, uts and ipc namespaces whose init takes everything down with it. */
 import { execFile, spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
@@ -52,6 +52,25 @@ export async function inMachine(init: ProcessId, command: readonly string[]): Pr
     maxBuffer: 64 * 1024 * 1024,
   });
   return stdout;
+}
+
+/** Inits of machines whose script lies below the folder, also those that were started but not yet written down. */
+export function findMachines(dir: string): readonly ProcessId[] {
+  return readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry))
+    .flatMap((entry) => {
+      const [program, script] = commandLine(Number(entry));
+      const init = program === "bash" && script?.startsWith(`${dir}/`) ? identify(Number(entry)) : undefined;
+      return init === undefined ? [] : [init];
+    });
+}
+
+function commandLine(pid: number): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  } catch {
+    return [];
+  }
 }
 
 /** What identifies a running process; undefined when it is gone or a zombie. */

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Addresses, NodeAddresses } from "./addresses.ts";
-import { quote } from "./control-plane.ts";
+import { endTogether, quote } from "./control-plane.ts";
 
 export interface NodePlace {
   readonly dir: string;
@@ -135,7 +135,6 @@ ${binDir}/kube-proxy --config=${quote(join(dir, "kube-proxy.json"))} >> ${quote(
 ${binDir}/kubelet --kubeconfig=${quote(kubeconfig)} --config=${quote(join(dir, "kubelet.json"))} \\
   --root-dir=${quote(join(dir, "kubelet"))} --cert-dir=${quote(join(dir, "kubelet", "pki"))} \\
   --hostname-override=${node.name} --node-ip=${node.address} >> ${quote(join(dir, "kubelet.log"))} 2>&1 &
-set +e
-while :; do wait; sleep 1; done
+${endTogether}
 `;
 }
