@@ -55,6 +55,10 @@ export const archiveInfoSchema = z.strictObject({
 });
 export type ArchiveInfo = z.infer<typeof archiveInfoSchema>;
 
+/** An archive in the gatherer's folder; `modified` is milliseconds since the epoch. */
+export const storedArchiveSchema = archiveInfoSchema.extend({ modified: nonNegative });
+export type StoredArchive = z.infer<typeof storedArchiveSchema>;
+
 /** How many containers of one kind were found; the empty string means not known. */
 export const runtimeCountSchema = z.strictObject({
   kind: z.string(),
