@@ -1,0 +1,190 @@
+/** InsightsRuntimeExtractor: the config as an administrator writes it, the settings made from it, its status. */
+import { z } from "zod";
+import { countsSchema, runtimeCountSchema } from "./gather.ts";
+import { conditionsSchema, metadataSchema, problemOf } from "./object.ts";
+
+export const configKind = "InsightsRuntimeExtractor";
+export const configName = "cluster";
+
+const durationPattern = /^([0-9]{1,6}(h|m|s))+$/;
+const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000 };
+
+/** Milliseconds of a duration such as `1h30m`; the text has been checked by the pattern. */
+function durationMs(text: string): number {
+  let total = 0;
+  for (const [, digits = "0", unit = "s"] of text.matchAll(/([0-9]+)(h|m|s)/g))
+    total += Number(digits) * (unitMs[unit] ?? 0);
+  return total;
+}
+
+/** A duration between two bounds, refused by the API server as well as here; decoded to milliseconds. */
+function duration(min: string, max: string) {
+  const rule = `duration(self) >= duration('${min}') && duration(self) <= duration('${max}')`;
+  const message = `must be between ${min} and ${max}`;
+  return z
+    .string()
+    .max(20)
+    .regex(durationPattern)
+    .refine((text) => durationMs(text) >= durationMs(min) && durationMs(text) <= durationMs(max), message)
+    .meta({ "x-kubernetes-validations": [{ rule, message }] })
+    .transform(durationMs);
+}
+
+const quantityPattern = "^[0-9]{1,15}(\\.[0-9]{1,9})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$";
+const quantity = z
+  .union([z.string().max(32).regex(new RegExp(quantityPattern)), z.int().min(0)])
+  .meta({ "x-kubernetes-int-or-string": true, pattern: quantityPattern, maxLength: 32 })
+  .transform(String);
+
+const quantities = z.object({ cpu: quantity.optional(), memory: quantity.optional() });
+
+const toleration = z.object({
+  key: z.string().max(316).optional(),
+  operator: z.enum(["Exists", "Equal"]).optional(),
+  value: z.string().max(63).optional(),
+  effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]).optional(),
+  tolerationSeconds: z.int().min(0).max(2_147_483_647).optional(),
+});
+
+export const specSchema = z.object({
+  managementState: z
+    .enum(["Managed", "Unmanaged", "Removed"])
+    .default("Managed")
+    .meta({ description: "Unmanaged: nothing is written. Removed: all operands are taken away." }),
+  featureGate: z.enum(["Required", "Ignored"]).default("Required").meta({
+    description:
+      "Ignored: act as if feature gate InsightsRuntimeExtractor were enabled (plain Kubernetes, or OpenShift that no longer lists it).",
+  }),
+  runtimeInfo: z
+    .enum(["Enabled", "Disabled"])
+    .default("Enabled")
+    .meta({ description: "Disabled: no DaemonSet; workloads are gathered without their runtimes." }),
+  extractor: z
+    .object({
+      nodeSelector: z
+        .record(
+          z.string(),
+          z
+            .string()
+            .max(63)
+            .regex(/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/),
+        )
+        .optional()
+        .meta({ description: "Only Linux nodes with these labels.", maxProperties: 32 }),
+      tolerations: z.array(toleration).max(32).optional().meta({ "x-kubernetes-list-type": "atomic" }),
+      resources: z
+        .object({ requests: quantities.optional(), limits: quantities.optional() })
+        .optional()
+        .meta({ description: "Of container extractor; the default requests 10m CPU and 32Mi memory, without limits." }),
+      priorityClassName: z.string().min(1).max(253).optional(),
+    })
+    .prefault({})
+    .meta({ description: "The DaemonSet on the nodes." }),
+  gather: z
+    .object({
+      interval: duration("10m", "720h").prefault("12h"),
+      podLimit: z.int().min(1).max(1_000_000).default(8_000),
+      nodeTimeout: duration("1s", "10m").prefault("2m"),
+      nodeConcurrency: z.int().min(1).max(1_000).default(50),
+    })
+    .prefault({}),
+  storage: z
+    .object({
+      emptyDir: z.object({ sizeLimit: quantity.prefault("1Gi") }).prefault({}),
+      retention: z
+        .object({
+          archives: z.int().min(1).max(1_000).default(5).meta({ description: "The newest archives are kept." }),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  inventory: z
+    .enum(["Enabled", "Disabled"])
+    .default("Enabled")
+    .meta({ description: "Disabled: clear text never leaves a node. The archive never holds any." }),
+  logLevel: z.enum(["Normal", "Debug", "Trace"]).default("Normal"),
+});
+
+/** The checked, defaulted values; durations in milliseconds. */
+export type Settings = z.output<typeof specSchema>;
+
+export const gateStatusSchema = z.object({
+  state: z.enum(["enabled", "disabled", "not listed", "unknown", "no API"]),
+  version: z.string().max(128).optional().meta({ description: "The cluster version whose entry was read." }),
+  source: z.enum(["FeatureGate", "Config"]).meta({ description: "Config: spec.featureGate is Ignored." }),
+});
+
+export const lastGatherSchema = z.object({
+  name: z.string().max(253),
+  startTime: z.string().meta({ format: "date-time" }),
+  finishTime: z.string().meta({ format: "date-time" }),
+  succeeded: z.boolean(),
+  reason: z.string().max(128),
+  message: z.string().max(4096),
+  archive: z.string().max(253).optional(),
+  counts: countsSchema,
+});
+export type LastGather = z.infer<typeof lastGatherSchema>;
+
+/** What main writes; every field has one writer. */
+export const statusSchema = z.object({
+  observedGeneration: z.int().min(0).optional(),
+  conditions: conditionsSchema.optional(),
+  gate: gateStatusSchema.optional(),
+  nodes: z
+    .object({
+      desired: z.int().min(0),
+      ready: z.int().min(0),
+      summary: z.string().max(32).meta({ description: "ready/desired" }),
+    })
+    .optional(),
+  lastGather: lastGatherSchema.optional(),
+  nextGather: z.string().optional().meta({ format: "date-time" }),
+  inventory: z
+    .array(runtimeCountSchema)
+    .max(20)
+    .optional()
+    .meta({ "x-kubernetes-list-type": "atomic", description: "The most frequent runtimes of the last full gather." }),
+  storage: z.enum(["Ephemeral"]).optional(),
+  operator: z.object({ namespace: z.string().max(63), uid: z.string().max(128) }).optional(),
+  version: z.string().max(64).optional(),
+});
+export type ConfigStatus = z.infer<typeof statusSchema>;
+
+/** The part above spec and status that the schema of the kind needs. */
+export const configSchema = z.object({ spec: specSchema.prefault({}), status: statusSchema.optional() });
+
+/** Who the config is, whether or not its spec can be used. */
+export interface ConfigIdentity {
+  readonly uid: string;
+  readonly generation: number;
+  readonly createdMs: number;
+  readonly status: ConfigStatus;
+}
+
+export type Config =
+  | { readonly kind: "absent" }
+  | { readonly kind: "invalid"; readonly identity: ConfigIdentity; readonly problem: string }
+  | { readonly kind: "valid"; readonly identity: ConfigIdentity; readonly settings: Settings };
+
+const identitySchema = z.object({
+  metadata: metadataSchema.extend({ uid: z.string(), generation: z.number(), creationTimestamp: z.string() }),
+});
+
+/** The config as it can be used; a spec that breaks the schema is `invalid` and names the field. Throws when it is not even an object of the API server. */
+export function decodeConfig(value: unknown): Config {
+  const { metadata } = identitySchema.parse(value);
+  const { status } = z.object({ status: statusSchema.optional().catch(undefined) }).parse(value);
+  const identity = {
+    uid: metadata.uid,
+    generation: metadata.generation,
+    createdMs: Date.parse(metadata.creationTimestamp),
+    status: status ?? {},
+  };
+  const decoded = z.object({ spec: specSchema.prefault({}) }).safeParse(value);
+  if (!decoded.success) return { kind: "invalid", identity, problem: problemOf(decoded.error) };
+  return { kind: "valid", identity, settings: decoded.data.spec };
+}
+
+/** The settings of an empty spec. */
+export const defaultSettings: Settings = specSchema.parse({});

@@ -1,0 +1,59 @@
+/** The parts that every object of the API server has, and those we read of a few kinds of the cluster. */
+import { z } from "zod";
+
+export const apiGroup = "runtimes.insights.openshift.io";
+export const apiVersion = `${apiGroup}/v1alpha1`;
+
+/** The field manager of everything main writes; also the value of label `app.kubernetes.io/managed-by`. */
+export const fieldManager = "runtime-insights-operator";
+
+export const ownerReferenceSchema = z.looseObject({
+  apiVersion: z.string(),
+  kind: z.string(),
+  name: z.string(),
+  uid: z.string(),
+});
+
+export const metadataSchema = z.looseObject({
+  name: z.string(),
+  namespace: z.string().optional(),
+  uid: z.string().optional(),
+  resourceVersion: z.string().optional(),
+  generation: z.number().optional(),
+  creationTimestamp: z.string().optional(),
+  deletionTimestamp: z.string().optional(),
+  labels: z.record(z.string(), z.string()).optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+  ownerReferences: z.array(ownerReferenceSchema).optional(),
+  managedFields: z
+    .array(z.looseObject({ manager: z.string().optional(), operation: z.string().optional() }))
+    .optional(),
+});
+
+/** Any object, its own fields untouched. */
+export const kubeObjectSchema = z.looseObject({ apiVersion: z.string(), kind: z.string(), metadata: metadataSchema });
+export type KubeObject = z.infer<typeof kubeObjectSchema>;
+
+/** A condition as every kind of ours has it. */
+export const conditionSchema = z.object({
+  type: z.string().min(1).max(316),
+  status: z.enum(["True", "False", "Unknown"]),
+  reason: z.string().min(1).max(1024),
+  message: z.string().max(32768),
+  lastTransitionTime: z.string().meta({ format: "date-time" }),
+  observedGeneration: z.int().min(0).optional(),
+});
+export type Condition = z.infer<typeof conditionSchema>;
+
+export const conditionsSchema = z
+  .array(conditionSchema)
+  .max(32)
+  .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] });
+
+/** One sentence naming the first field that is wrong and why. */
+export function problemOf(error: z.ZodError): string {
+  const [issue] = error.issues;
+  if (issue === undefined) return "it cannot be decoded";
+  const path = issue.path.map(String).join(".");
+  return path === "" ? issue.message : `${path}: ${issue.message}`;
+}
