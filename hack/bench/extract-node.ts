@@ -1,0 +1,230 @@
+/**
+ * The benchmark's node, as the first process of its own pid and mount namespaces: starts the containers, measures, prints
+ * what it measured as one line of JSON. Ends with everything it started. Run by extract.ts; argument: its plan as JSON.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { get } from "node:http";
+import { createConnection } from "node:net";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { type Container, type Place, start } from "./container.ts";
+import type { Measured, Plan, Sample } from "./extract.ts";
+import { type Kind, kinds } from "./rootfs.ts";
+
+const run = promisify(execFile);
+const containersPerPod = 10;
+
+/** The extractor as the node image starts it, but told where its folders and its port are. */
+function extractorCommand({ programs, root, extractorPort }: Plan): [string, ...string[]] {
+  return [programs.extractor, "-port", String(extractorPort), "-root", root];
+}
+
+async function main(plan: Plan): Promise<void> {
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const place = await prepare(plan);
+  say(`Starting ${plan.kinds.length} containers ...`);
+  const containers: Container[] = [];
+  for (const [index, kind] of plan.kinds.entries()) containers.push(await startOne(place, plan, kind, index));
+  fill(plan.hostProcesses);
+  await settle();
+  const processes = countProcesses();
+  say(`${containers.length} containers among ${processes} processes; checking what is found ...`);
+  const answers = await countAnswers(plan);
+  say("Measuring ...");
+  const samples: Sample[] = [];
+  for (const group of ["all", ...kinds] as const) {
+    const members = containers.filter(({ kind }) => group === "all" || kind === group);
+    if (members.length > 0) samples.push(await alternate(plan, group, members));
+  }
+  samples.push(await alternate(plan, "none", []));
+  const memory = await measureMemory(plan);
+  const measured: Measured = { processes, answers, samples, memory };
+  process.stdout.write(`${JSON.stringify(measured)}\n`);
+  process.exit(0);
+}
+
+/** Folders on a tmpfs, and a /var/log of our own. */
+async function prepare({ root, cgroup }: Plan): Promise<Place> {
+  await run("mount", ["-t", "tmpfs", "-o", "mode=755", "tmpfs", root]);
+  const dir = join(root, "containers");
+  for (const folder of [dir, join(root, "data")]) mkdirSync(folder);
+  await run("chmod", ["2770", join(root, "data")]);
+  await run("mount", ["-t", "tmpfs", "-o", "mode=755", "tmpfs", "/var/log"]);
+  const logDir = "/var/log/containers";
+  mkdirSync(logDir);
+  return { dir, cgroup, logDir };
+}
+
+function startOne(place: Place, { roots }: Plan, kind: Kind, index: number): Promise<Container> {
+  const number = Math.floor(index / containersPerPod);
+  const pod = `bench-${number}`;
+  const uid = createHash("sha256").update(pod).digest("hex");
+  const podUid = [uid.slice(0, 8), uid.slice(8, 12), uid.slice(12, 16), uid.slice(16, 20), uid.slice(20, 32)].join("-");
+  const id = createHash("sha256").update(`${index}`).digest("hex");
+  return start(place, roots[kind], { id, kind, namespace: "bench", pod, podUid });
+}
+
+function countProcesses(): number {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).length;
+}
+
+/** Adds idle processes until the table has that many. */
+function fill(wanted: number): void {
+  for (let missing = wanted - countProcesses(); missing > 0; missing--) {
+    spawn("/bin/sleep", ["infinity"], { stdio: "ignore" });
+  }
+}
+
+/** Waits until the containers have started up and use no processor time any more. */
+async function settle(): Promise<void> {
+  const busyTicks = () =>
+    readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map((pid) => {
+        try {
+          const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+          const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+          return Number(fields[11]) + Number(fields[12]);
+        } catch {
+          return 0;
+        }
+      })
+      .reduce((all, ticks) => all + ticks, 0);
+  let before = busyTicks();
+  for (let round = 0; round < 60; round++) {
+    await sleep(1000);
+    const now = busyTicks();
+    if (now - before <= 3) return;
+    before = now;
+  }
+}
+
+/** Floor and extractor in turn, on the same containers. */
+async function alternate(plan: Plan, group: Sample["group"], containers: readonly Container[]): Promise<Sample> {
+  const { programs, cpu, rounds, extractorPort, root } = plan;
+  const ids = group === "none" ? "0".repeat(64) : containers.map(({ id }) => id).join(",");
+  const pids = containers.map(({ pid }) => String(pid));
+  const floorMs: number[] = [];
+  const extractorMs: number[] = [];
+  for (let round = -1; round < rounds; round++) {
+    const floor = Number(await measure(plan, ["run", programs.floor, ...pids], ""));
+    const reply = await measure(plan, ["ask", String(extractorPort), ...extractorCommand(plan)], ids);
+    const [nanoseconds, path] = reply.split("\n");
+    rmSync(join(root, path ?? ""), { recursive: true });
+    // The first round warms the caches.
+    if (round < 0) continue;
+    floorMs.push(floor / 1e6);
+    extractorMs.push(Number(nanoseconds) / 1e6);
+  }
+  return { group, containers: containers.length, floorMs, extractorMs, cpu };
+}
+
+async function measure({ programs, cpu, root }: Plan, words: readonly string[], input: string): Promise<string> {
+  const child = spawn(programs.measure, [String(cpu), ...words], { cwd: root, stdio: ["pipe", "pipe", "inherit"] });
+  // The floor program does not read it and may be gone already.
+  child.stdin.on("error", () => {});
+  child.stdin.end(input);
+  const ended = new Promise<number | null>((resolve, reject) => child.on("close", resolve).on("error", reject));
+  const output = await text(child.stdout);
+  const code = await ended;
+  if (code !== 0) throw new Error(`Measuring ${words.slice(0, 3).join(" ")} ended with code ${code}: ${output}`);
+  return output;
+}
+
+/** Extractor and exporter as they stand on a node; both end with `stop`. */
+async function startPair(plan: Plan): Promise<{ pids: readonly number[]; stop: () => void }> {
+  const [program, ...args] = extractorCommand(plan);
+  const { root, extractorPort, exporterPort } = plan;
+  const options = { cwd: root, stdio: ["ignore", "ignore", "inherit"] } satisfies Parameters<typeof spawn>[2];
+  const address = `127.0.0.1:${extractorPort}`;
+  const exporterArgs = ["-port", String(exporterPort), "-extractor", address, "-root", root];
+  const pair: ChildProcess[] = [spawn(program, args, options), spawn(plan.programs.exporter, exporterArgs, options)];
+  for (const port of [extractorPort, exporterPort]) await untilListening(port);
+  return {
+    pids: pair.flatMap(({ pid }) => (pid === undefined ? [] : [pid])),
+    stop: () => {
+      for (const child of pair) child.kill("SIGKILL");
+    },
+  };
+}
+
+async function untilListening(port: number): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const socket = createConnection(port, "127.0.0.1");
+    const isThere = await new Promise<boolean>((resolve) => {
+      socket.on("connect", () => resolve(true)).on("error", () => resolve(false));
+    });
+    socket.destroy();
+    if (isThere) return;
+    await sleep(25);
+  }
+  throw new Error(`Nothing listens on port ${port}`);
+}
+
+async function ask({ exporterPort }: Plan, query: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    get({ host: "127.0.0.1", port: exporterPort, path: `/gather_runtime_info?${query}`, agent: false }, (response) => {
+      text(response).then(
+        (body) => (response.statusCode === 200 ? resolve(body) : reject(new Error(`The exporter said: ${body}`))),
+        reject,
+      );
+    }).on("error", reject);
+  });
+}
+
+/** How often the exporter names each kind; a benchmark of wrong answers would be worth nothing. */
+async function countAnswers(plan: Plan): Promise<Readonly<Record<string, number>>> {
+  const { stop } = await startPair(plan);
+  const tree: unknown = JSON.parse(await ask(plan, "hash=false"));
+  stop();
+  const counts: Record<string, number> = {};
+  const visit = (value: unknown, depth: number): void => {
+    if (typeof value !== "object" || value === null) return;
+    if (depth < 3) {
+      for (const inner of Object.values(value)) visit(inner, depth + 1);
+      return;
+    }
+    const kind = "kind" in value && typeof value.kind === "string" ? value.kind : "os" in value ? "OS only" : "nothing";
+    counts[kind] = (counts[kind] ?? 0) + 1;
+  };
+  visit(tree, 0);
+  return counts;
+}
+
+/** Proportional set size of the pair and the extractor's children, in bytes. */
+function pairBytes(pids: readonly number[]): number {
+  let sum = 0;
+  for (const pid of pids) {
+    try {
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+      const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+      sum += Number(/^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1] ?? 0) * 1024 + pairBytes(children);
+    } catch {
+      // A child that ended meanwhile.
+    }
+  }
+  return sum;
+}
+
+async function measureMemory(plan: Plan): Promise<Measured["memory"]> {
+  const { pids, stop } = await startPair(plan);
+  await sleep(300);
+  const idleBytes = pairBytes(pids);
+  let peakBytes = idleBytes;
+  const sampler = setInterval(() => {
+    peakBytes = Math.max(peakBytes, pairBytes(pids));
+  }, 10);
+  for (let scan = 0; scan < 10; scan++) await ask(plan, "detail=true");
+  clearInterval(sampler);
+  await sleep(1500);
+  const afterBytes = pairBytes(pids);
+  stop();
+  return { idleBytes, peakBytes, afterBytes };
+}
+
+const plan: Plan = JSON.parse(process.argv[2] ?? "");
+await main(plan);

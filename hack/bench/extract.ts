@@ -1,0 +1,198 @@
+/** The cost of looking into containers, beside the least that it could cost. */
+import { execFile, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { availableParallelism, cpus, release, tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+import { z } from "zod";
+import { cacheDir, cargoEnv, cloneDir } from "../cache.ts";
+import { median, type Result, type Row, row } from "./report.ts";
+import { ensureRoots, type Kind } from "./rootfs.ts";
+
+const run = promisify(execFile);
+
+/** What the node of the benchmark shall do; processes run pinned to `cpu`. */
+export interface Plan {
+  /** An empty folder; the node mounts a tmpfs on it. */
+  readonly root: string;
+  readonly cgroup: string;
+  readonly kinds: readonly Kind[];
+  readonly roots: Readonly<Record<Kind, string>>;
+  readonly hostProcesses: number;
+  readonly rounds: number;
+  readonly cpu: number;
+  readonly extractorPort: number;
+  readonly exporterPort: number;
+  readonly programs: Readonly<Record<"extractor" | "exporter" | "floor" | "measure", string>>;
+}
+
+const sampleSchema = z.strictObject({
+  /** `none`: an ID that no container has, which leaves start-up and the pass over the process table. */
+  group: z.enum(["all", "shell", "node", "java", "go", "none"]),
+  containers: z.int(),
+  floorMs: z.array(z.number()),
+  extractorMs: z.array(z.number()),
+  cpu: z.int(),
+});
+const measuredSchema = z.strictObject({
+  processes: z.int(),
+  /** Containers by the kind that was found. */
+  answers: z.record(z.string(), z.int()),
+  samples: z.array(sampleSchema),
+  memory: z.strictObject({ idleBytes: z.number(), peakBytes: z.number(), afterBytes: z.number() }),
+});
+export type Sample = z.infer<typeof sampleSchema>;
+export type Measured = z.infer<typeof measuredSchema>;
+
+const names: Readonly<Record<Exclude<Sample["group"], "none">, string>> = {
+  all: "all kinds together",
+  shell: "OS only",
+  node: "Node.js",
+  java: "Java, plain main",
+  go: "Go",
+};
+/** Most times the floor that a container may cost, where something is promised. */
+const limits: Readonly<Partial<Record<Sample["group"], number>>> = { all: 5, shell: 4 };
+const mebibyte = 1024 * 1024;
+
+/** The rows of what was measured; per container, start-up and the pass over the process table included. */
+export function extractRows({ samples, memory }: Measured, imageBytes: number): Row[] {
+  const rows = samples.flatMap(({ group, containers, floorMs, extractorMs }) => {
+    const value = median(extractorMs);
+    if (group === "none") return [row({ name: "start-up and process table, no container", value, unit: "ms" })];
+    const floor = median(floorMs) / containers;
+    const name = `${names[group]}, per container`;
+    return [row({ name, value: value / containers, unit: "ms", floor, limit: limits[group] ?? null })];
+  });
+  const inMebibytes = (name: string, bytes: number, limit: number) =>
+    row({ name, value: bytes / mebibyte, unit: "MiB", limit });
+  return [
+    ...rows,
+    inMebibytes("extractor and exporter, idle (PSS)", memory.idleBytes, 4),
+    inMebibytes("extractor, children and exporter, peak (PSS)", memory.peakBytes, 12),
+    inMebibytes("extractor and exporter, after ten scans (PSS)", memory.afterBytes, 4),
+    row({ name: "both programs, gzip", value: imageBytes / 1e6, unit: "MB", limit: 3 }),
+  ];
+}
+
+/** How many containers of each kind: 60 % OS only, 15 % Node.js, 15 % Java, the rest Go. */
+export function mixture(containers: number): Kind[] {
+  const some = Math.round(containers * 0.15);
+  const go = Math.round(containers * 0.1);
+  const repeat = (kind: Kind, times: number) => Array<Kind>(times).fill(kind);
+  return [
+    ...repeat("shell", containers - 2 * some - go),
+    ...repeat("node", some),
+    ...repeat("java", some),
+    ...repeat("go", go),
+  ];
+}
+
+/** Why the containers were not told right, or none. */
+export function wrongAnswers(kinds: readonly Kind[], answers: Readonly<Record<string, number>>): string | undefined {
+  const found: Readonly<Record<Kind, string>> = { shell: "OS only", node: "Node.js", java: "Java", go: "Golang" };
+  const expected: Record<string, number> = {};
+  for (const kind of kinds) expected[found[kind]] = (expected[found[kind]] ?? 0) + 1;
+  const sorted = (counts: Readonly<Record<string, number>>) => JSON.stringify(Object.entries(counts).toSorted());
+  return sorted(expected) === sorted(answers) ? undefined : `expected ${sorted(expected)}, found ${sorted(answers)}`;
+}
+
+export interface ExtractOptions {
+  readonly containers: number;
+  readonly rounds: number;
+}
+
+/** Builds the programs, runs the benchmark's node in namespaces of its own, and cleans up after it. */
+export async function extract({ containers, rounds }: ExtractOptions, log: (line: string) => void): Promise<Result> {
+  if (process.getuid?.() !== 0) throw new Error("The benchmark makes namespaces and containers: run it as root");
+  if (availableParallelism() < 2) throw new Error("The benchmark needs two processors: one measures the other");
+  const programs = await buildPrograms(log);
+  log("Preparing the root folders of the containers ...");
+  const roots = await ensureRoots();
+  const root = mkdtempSync(join(tmpdir(), "runtime-insights-bench-"));
+  const cgroup = basename(root);
+  const kinds = mixture(containers);
+  const hostProcesses = containers * 4;
+  const ports = { extractorPort: 23_000 + (process.pid % 1000), exporterPort: 24_000 + (process.pid % 1000) };
+  const plan: Plan = { root, cgroup, kinds, roots, hostProcesses, rounds, cpu: 1, ...ports, programs };
+  try {
+    const measured = measuredSchema.parse(JSON.parse(await runNode(plan)));
+    const wrong = wrongAnswers(kinds, measured.answers);
+    if (wrong !== undefined) throw new Error(`The extractor does not tell the containers right: ${wrong}`);
+    const image = [programs.extractor, programs.exporter].map((path) => gzipSync(readFileSync(path)).length);
+    const rows = extractRows(
+      measured,
+      image.reduce((sum, bytes) => sum + bytes, 0),
+    );
+    return { rows, method: method(plan, measured) };
+  } finally {
+    await removeCgroups(cgroup);
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+function method({ kinds, rounds }: Plan, { processes }: Measured): string[] {
+  const machine = `${availableParallelism()} x ${cpus()[0]?.model ?? "unknown processor"}, Linux ${release()}`;
+  return [
+    `${new Date().toISOString().slice(0, 10)} on ${machine}.`,
+    `${kinds.length} containers (${["shell", "node", "java", "go"].map((kind) => `${kinds.filter((k) => k === kind).length} ${kind}`).join(", ")}) made by runc on overlay roots, ten to a pod, among ${processes} processes, in pid and mount namespaces of their own; no kubelet.`,
+    `A fresh extractor is started, pinned to one processor, and asked once over TCP; the floor program (fork, setns, read os-release, readlink of the executable) takes turns with it. Medians of ${rounds} rounds after one to warm the page cache; wall time from the start of the program to its answer.`,
+    "Memory: one extractor and one exporter, ten scans of all containers with detail through the exporter, sampled every 10 ms.",
+  ];
+}
+
+async function buildPrograms(log: (line: string) => void): Promise<Plan["programs"]> {
+  log("Building the node programs (release) ...");
+  const env = cargoEnv();
+  await run("nice", ["-n", "5", "cargo", "build", "--release", "--locked"], {
+    cwd: join(cloneDir, "extractor"),
+    env,
+    maxBuffer: 64 * mebibyte,
+  });
+  const dir = cacheDir("bench");
+  const compiled = async (name: string) => {
+    const [source, program] = [join(import.meta.dirname, "floor", `${name}.c`), join(dir, name)];
+    if (!existsSync(program) || statSync(program).mtimeMs < statSync(source).mtimeMs) {
+      await run("cc", ["-O2", "-static", "-Wall", "-Werror", "-o", program, source]);
+    }
+    return program;
+  };
+  const release = join(String(env.CARGO_TARGET_DIR), "release");
+  return {
+    extractor: join(release, "extractor_server"),
+    exporter: join(release, "exporter"),
+    floor: await compiled("floor"),
+    measure: await compiled("measure"),
+  };
+}
+
+/** Runs the benchmark's node; when it ends, or this process does, the kernel ends everything in it. */
+async function runNode(plan: Plan): Promise<string> {
+  const node = [process.execPath, join(import.meta.dirname, "extract-node.ts"), JSON.stringify(plan)];
+  const child = spawn("unshare", ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", ...node], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = new Promise<number | null>((resolve, reject) => child.on("close", resolve).on("error", reject));
+  const output = await text(child.stdout);
+  const code = await ended;
+  if (code !== 0) throw new Error(`The benchmark's node ended with code ${code}`);
+  return output;
+}
+
+/** Containers that were killed leave their empty cgroups in every hierarchy. */
+async function removeCgroups(name: string): Promise<void> {
+  await run("find", [
+    "/sys/fs/cgroup",
+    "-depth",
+    "-type",
+    "d",
+    "-path",
+    `*/${name}*`,
+    "-exec",
+    "rmdir",
+    "{}",
+    "+",
+  ]).catch(() => {});
+}

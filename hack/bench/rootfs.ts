@@ -1,0 +1,111 @@
+/** Root folders for containers, each with one real runtime and the libraries it needs, kept in the build cache. */
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { cacheDir } from "../cache.ts";
+
+const run = promisify(execFile);
+const samples = join(import.meta.dirname, "samples");
+
+/** What a container runs. */
+export const kinds = ["shell", "node", "java", "go"] as const;
+export type Kind = (typeof kinds)[number];
+
+/** The command of a container of that kind; it does nothing until it is ended. */
+export const commands: Readonly<Record<Kind, readonly string[]>> = {
+  shell: ["/bin/sh", "-c", "read -r line < /hold"],
+  node: ["/usr/local/bin/node", "-e", "setInterval(() => {}, 1e9)"],
+  java: ["/usr/bin/java", "-Xmx16m", "-XX:+UseSerialGC", "-cp", "/app", "Hold"],
+  go: ["/app/server"],
+};
+
+/** The root folder of each kind; builds those that are missing. */
+export async function ensureRoots(): Promise<Readonly<Record<Kind, string>>> {
+  const javaHome = dirname(dirname(await programOnPath("java", "default-jdk-headless")));
+  await programOnPath("go", "golang-go");
+  const inputs = [
+    process.version,
+    javaHome,
+    readFileSync(join(javaHome, "release"), "utf8"),
+    readFileSync(import.meta.filename, "utf8"),
+    readFileSync(join(samples, "hold.go"), "utf8"),
+    readFileSync(join(samples, "Hold.java"), "utf8"),
+  ];
+  const key = createHash("sha256").update(inputs.join("\0")).digest("hex").slice(0, 16);
+  const dir = cacheDir("bench", `roots-${key}`);
+  const build: Readonly<Record<Kind, (root: string) => Promise<void>>> = {
+    shell: async () => {},
+    node: async (root) => addProgram(root, process.execPath, "/usr/local/bin/node"),
+    java: async (root) => addJava(root, javaHome),
+    go: async (root) => {
+      const output = join(root, "app/server");
+      await run("go", ["build", "-trimpath", "-ldflags", "-s -w", "-o", output, join(samples, "hold.go")], {
+        env: { ...process.env, CGO_ENABLED: "0" },
+      });
+    },
+  };
+  for (const kind of kinds) {
+    if (existsSync(join(dir, kind))) continue;
+    const partial = join(dir, `.${kind}.partial`);
+    rmSync(partial, { recursive: true, force: true });
+    await addBase(partial);
+    await build[kind](partial);
+    renameSync(partial, join(dir, kind));
+  }
+  return { shell: join(dir, "shell"), node: join(dir, "node"), java: join(dir, "java"), go: join(dir, "go") };
+}
+
+async function programOnPath(name: string, debianPackage: string): Promise<string> {
+  const found = await run("sh", ["-c", `command -v ${name}`]).catch(() => undefined);
+  if (found === undefined) {
+    throw new Error(`${name} is missing, and the benchmark runs it in containers: apt-get install ${debianPackage}`);
+  }
+  return realpathSync(found.stdout.trim());
+}
+
+/** The folders of any image, a shell, and os-release where Debian has it. */
+async function addBase(root: string): Promise<void> {
+  for (const folder of ["app", "dev", "etc", "proc", "sys", "tmp", "usr/lib"]) {
+    mkdirSync(join(root, folder), { recursive: true });
+  }
+  cpSync(realpathSync("/etc/os-release"), join(root, "usr/lib/os-release"));
+  symlinkSync("../usr/lib/os-release", join(root, "etc/os-release"));
+  await addProgram(root, realpathSync("/bin/sh"), "/bin/sh");
+  await run("mkfifo", ["-m", "644", join(root, "hold")]);
+}
+
+async function addProgram(root: string, source: string, target: string): Promise<void> {
+  cpSync(source, join(root, target), { recursive: true });
+  await addLibraries(root, source);
+}
+
+/** Copies the shared libraries of a program to where it looks for them. */
+async function addLibraries(root: string, program: string): Promise<void> {
+  const { stdout } = await run("ldd", [program]).catch(() => ({ stdout: "" }));
+  for (const [, path] of stdout.matchAll(/(\/\S+) \(0x/g)) {
+    if (path?.startsWith("/lib")) cpSync(realpathSync(path), join(root, path), { recursive: true });
+  }
+}
+
+async function addJava(root: string, home: string): Promise<void> {
+  const target = join(root, home);
+  mkdirSync(join(target, "bin"), { recursive: true });
+  for (const part of ["bin/java", "lib", "conf", "release"]) {
+    // Debian's folder has links to configuration outside of it, some of them dangling.
+    await run("sh", [
+      "-c",
+      `tar -C "$1" -ch --exclude=src.zip --ignore-failed-read "$2" 2>/dev/null | tar -C "$3" -x`,
+      "sh",
+      home,
+      part,
+      target,
+    ]);
+  }
+  for (const program of ["bin/java", "lib/server/libjvm.so", "lib/libjava.so"])
+    await addLibraries(root, join(home, program));
+  mkdirSync(join(root, "usr/bin"), { recursive: true });
+  symlinkSync(join(home, "bin/java"), join(root, "usr/bin/java"));
+  await run("javac", ["-d", join(root, "app"), join(samples, "Hold.java")]);
+}
