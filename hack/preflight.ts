@@ -15,6 +15,7 @@ const clusterPackages: Readonly<Record<string, string>> = {
   "/usr/sbin/conntrack": "conntrack",
   "/usr/sbin/ip": "iproute2",
   "/usr/bin/unshare": "util-linux",
+  "/bin/busybox": "busybox-static",
 };
 
 export interface Need {
