@@ -12,7 +12,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type Container, type Place, start } from "./container.ts";
-import type { Measured, Plan, Sample } from "./extract.ts";
+import { type Measured, type Plan, planSchema, type Sample } from "./extract.ts";
 import { type Kind, kinds } from "./rootfs.ts";
 
 const run = promisify(execFile);
@@ -226,5 +226,4 @@ async function measureMemory(plan: Plan): Promise<Measured["memory"]> {
   return { idleBytes, peakBytes, afterBytes };
 }
 
-const plan: Plan = JSON.parse(process.argv[2] ?? "");
-await main(plan);
+await main(planSchema.parse(JSON.parse(process.argv[2] ?? "")));

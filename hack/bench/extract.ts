@@ -9,28 +9,29 @@ import { gzipSync } from "node:zlib";
 import { z } from "zod";
 import { cacheDir, cargoEnv, cloneDir } from "../cache.ts";
 import { median, type Result, type Row, row } from "./report.ts";
-import { ensureRoots, type Kind } from "./rootfs.ts";
+import { ensureRoots, type Kind, kinds } from "./rootfs.ts";
 
 const run = promisify(execFile);
 
 /** What the node of the benchmark shall do; processes run pinned to `cpu`. */
-export interface Plan {
+export const planSchema = z.strictObject({
   /** An empty folder; the node mounts a tmpfs on it. */
-  readonly root: string;
-  readonly cgroup: string;
-  readonly kinds: readonly Kind[];
-  readonly roots: Readonly<Record<Kind, string>>;
-  readonly hostProcesses: number;
-  readonly rounds: number;
-  readonly cpu: number;
-  readonly extractorPort: number;
-  readonly exporterPort: number;
-  readonly programs: Readonly<Record<"extractor" | "exporter" | "floor" | "measure", string>>;
-}
+  root: z.string(),
+  cgroup: z.string(),
+  kinds: z.array(z.enum(kinds)),
+  roots: z.record(z.enum(kinds), z.string()),
+  hostProcesses: z.int(),
+  rounds: z.int(),
+  cpu: z.int(),
+  extractorPort: z.int(),
+  exporterPort: z.int(),
+  programs: z.record(z.enum(["extractor", "exporter", "floor", "measure"]), z.string()),
+});
+export type Plan = z.infer<typeof planSchema>;
 
 const sampleSchema = z.strictObject({
   /** `none`: an ID that no container has, which leaves start-up and the pass over the process table. */
-  group: z.enum(["all", "shell", "node", "java", "go", "none"]),
+  group: z.enum(["all", ...kinds, "none"]),
   containers: z.int(),
   floorMs: z.array(z.number()),
   extractorMs: z.array(z.number()),
@@ -113,13 +114,13 @@ export async function extract({ containers, rounds }: ExtractOptions, log: (line
   const roots = await ensureRoots();
   const root = mkdtempSync(join(tmpdir(), "runtime-insights-bench-"));
   const cgroup = basename(root);
-  const kinds = mixture(containers);
+  const wanted = mixture(containers);
   const hostProcesses = containers * 4;
   const ports = { extractorPort: 23_000 + (process.pid % 1000), exporterPort: 24_000 + (process.pid % 1000) };
-  const plan: Plan = { root, cgroup, kinds, roots, hostProcesses, rounds, cpu: 1, ...ports, programs };
+  const plan: Plan = { root, cgroup, kinds: wanted, roots, hostProcesses, rounds, cpu: 1, ...ports, programs };
   try {
     const measured = measuredSchema.parse(JSON.parse(await runNode(plan)));
-    const wrong = wrongAnswers(kinds, measured.answers);
+    const wrong = wrongAnswers(wanted, measured.answers);
     if (wrong !== undefined) throw new Error(`The extractor does not tell the containers right: ${wrong}`);
     const image = [programs.extractor, programs.exporter].map((path) => gzipSync(readFileSync(path)).length);
     const rows = extractRows(
@@ -133,11 +134,11 @@ export async function extract({ containers, rounds }: ExtractOptions, log: (line
   }
 }
 
-function method({ kinds, rounds }: Plan, { processes }: Measured): string[] {
+function method({ kinds: wanted, rounds }: Plan, { processes }: Measured): string[] {
   const machine = `${availableParallelism()} x ${cpus()[0]?.model ?? "unknown processor"}, Linux ${release()}`;
   return [
     `${new Date().toISOString().slice(0, 10)} on ${machine}.`,
-    `${kinds.length} containers (${["shell", "node", "java", "go"].map((kind) => `${kinds.filter((k) => k === kind).length} ${kind}`).join(", ")}) made by runc on overlay roots, ten to a pod, among ${processes} processes, in pid and mount namespaces of their own; no kubelet.`,
+    `${wanted.length} containers (${kinds.map((kind) => `${wanted.filter((k) => k === kind).length} ${kind}`).join(", ")}) made by runc on overlay roots, ten to a pod, among ${processes} processes, in pid and mount namespaces of their own; no kubelet.`,
     `A fresh extractor is started, pinned to one processor, and asked once over TCP; the floor program (fork, setns, read os-release, readlink of the executable) takes turns with it. Medians of ${rounds} rounds after one to warm the page cache; wall time from the start of the program to its answer.`,
     "Memory: one extractor and one exporter, ten scans of all containers with detail through the exporter, sampled every 10 ms.",
   ];
