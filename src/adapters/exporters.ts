@@ -1,0 +1,177 @@
+/** Asks every node's exporter: few at a time, each with a deadline and a size limit, one outcome each. */
+import { STATUS_CODES } from "node:http";
+import { isIPv6 } from "node:net";
+import { Agent, request } from "undici";
+import { type FailureReason, type NodeOutcome, type NodeQuery, readAnswer } from "../core/query.ts";
+import type { Extractor, TlsProfile } from "./extractors.ts";
+
+/** What proves the exporters to us and us to them; both are read at each use, since they rotate. */
+export interface Credentials {
+  /** PEM. */
+  readonly ca: () => Promise<string>;
+  readonly token: () => Promise<string>;
+}
+
+export interface AskOptions {
+  /** Of the extractors; it is part of the name that their certificates carry. */
+  readonly namespace: string;
+  readonly credentials: Credentials;
+  readonly tls: TlsProfile;
+  /** True asks for clear text as well. */
+  readonly detail: boolean;
+  /** For one node, from the connection to the last byte. */
+  readonly timeoutMs: number;
+  readonly concurrency: number;
+  readonly signal: AbortSignal;
+  /** Default 64 MiB; a node that is asked about few containers is granted less. */
+  readonly maxAnswerBytes?: number;
+  /** Default 8443. */
+  readonly port?: number;
+}
+
+const defaultMaxAnswerBytes = 64 * 1024 * 1024;
+const answerBytesPerContainer = 256 * 1024;
+const maxMessageLength = 300;
+
+/** One outcome per query, in their order; throws only when the signal aborts. */
+export async function askNodes(
+  queries: readonly NodeQuery[],
+  extractors: ReadonlyMap<string, Extractor>,
+  options: AskOptions,
+): Promise<readonly NodeOutcome[]> {
+  const reachable = queries.some(({ node }) => extractors.get(node)?.ready);
+  const trust = reachable ? await readTrust(options.credentials) : { ca: "" };
+  const agent = new Agent({
+    connect: {
+      ...("ca" in trust ? { ca: trust.ca } : {}),
+      ...options.tls,
+      servername: `runtime-insights-exporter.${options.namespace}.svc`,
+      rejectUnauthorized: true,
+      timeout: options.timeoutMs,
+      maxCachedSessions: 0,
+    },
+    allowH2: false,
+    connections: 1,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+  const outcomes: NodeOutcome[] = [];
+  const next = queries.entries();
+  const worker = async (): Promise<void> => {
+    for (const [index, query] of next) {
+      options.signal.throwIfAborted();
+      const extractor = extractors.get(query.node);
+      const problem = "problem" in trust ? trust.problem : undefined;
+      outcomes[index] = await outcomeOf(query, extractor, problem, agent, options);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: Math.min(options.concurrency, queries.length) }, worker));
+  } finally {
+    await agent.destroy();
+  }
+  options.signal.throwIfAborted();
+  return outcomes;
+}
+
+/** Without a certificate of our own CA, Node would trust the public ones. */
+async function readTrust(credentials: Credentials): Promise<{ readonly ca: string } | { readonly problem: string }> {
+  try {
+    const ca = await credentials.ca();
+    return ca.includes("-----BEGIN CERTIFICATE-----") ? { ca } : { problem: "the CA bundle holds no certificate" };
+  } catch (cause) {
+    return { problem: `reading the CA bundle: ${messageOf(cause)}` };
+  }
+}
+
+async function outcomeOf(
+  query: NodeQuery,
+  extractor: Extractor | undefined,
+  trustProblem: string | undefined,
+  agent: Agent,
+  options: AskOptions,
+): Promise<NodeOutcome> {
+  const failed = (reason: FailureReason, message: string): NodeOutcome => ({
+    kind: "failed",
+    query,
+    reason,
+    message: message.replaceAll(/\s+/g, " ").slice(0, maxMessageLength),
+  });
+  if (extractor === undefined) return failed("NoExtractorPod", "the node has no extractor pod");
+  if (!extractor.ready) return failed("ExtractorNotReady", "the extractor pod of the node is not ready");
+  if (trustProblem !== undefined) return failed("NoTrust", trustProblem);
+  let token: string;
+  try {
+    token = (await options.credentials.token()).trim();
+    if (token === "") return failed("NoToken", "the token is empty");
+  } catch (cause) {
+    return failed("NoToken", `reading the token: ${messageOf(cause)}`);
+  }
+  const host = isIPv6(extractor.address) ? `[${extractor.address}]` : extractor.address;
+  const url = `https://${host}:${options.port ?? 8443}/gather_runtime_info`;
+  const deadline = AbortSignal.timeout(options.timeoutMs);
+  const signal = AbortSignal.any([options.signal, deadline]);
+  const isLate = () => deadline.aborted && !options.signal.aborted;
+  const late = () => failed("Timeout", `Post "${url}": no answer within ${options.timeoutMs / 1000} s`);
+  let answer: Awaited<ReturnType<typeof request>>;
+  try {
+    answer = await request(options.detail ? `${url}?detail=true` : url, {
+      method: "POST",
+      dispatcher: agent,
+      signal,
+      reset: true,
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      body: JSON.stringify({ containerIds: query.containers.map(({ reference }) => reference) }),
+    });
+  } catch (cause) {
+    return isLate() ? late() : failed(reasonOf(cause), `Post "${url}": ${messageOf(cause)}`);
+  }
+  if (answer.statusCode !== 200) {
+    answer.body.on("error", () => {}).destroy();
+    const status = `${answer.statusCode} ${STATUS_CODES[answer.statusCode] ?? ""}`.trim();
+    return failed("Refused", `received unexpected status code ${status} from ${url}`);
+  }
+  const granted = 1024 * 1024 + query.containers.length * answerBytesPerContainer;
+  const maxBytes = Math.min(options.maxAnswerBytes ?? defaultMaxAnswerBytes, granted);
+  let text: string | undefined;
+  try {
+    text = await readBounded(answer.body, maxBytes);
+  } catch (cause) {
+    return isLate() ? late() : failed("Unreachable", `unable to read response from ${url}: ${messageOf(cause)}`);
+  }
+  if (text === undefined) return failed("Malformed", `the response from ${url} is longer than ${maxBytes} bytes`);
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // The parser's own message would quote the answer, which may hold names.
+    return failed("Malformed", `unable to read parse JSON content from ${url}: invalid JSON`);
+  }
+  return readAnswer(query, body);
+}
+
+/** Undefined when there is more. */
+async function readBounded(body: AsyncIterable<Buffer>, maxBytes: number): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** Node names each way in which a certificate can be wrong by a code of its own. */
+const certificateCodes =
+  /^(?:CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH_|ERROR_IN_CERT_|CRL_|ERR_TLS_CERT_|ERR_OSSL_PEM_)/;
+
+function reasonOf(cause: unknown): FailureReason {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  if (certificateCodes.test(code)) return "NoTrust";
+  return code === "UND_ERR_CONNECT_TIMEOUT" ? "Timeout" : "Unreachable";
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
