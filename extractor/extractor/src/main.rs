@@ -1,0 +1,3 @@
+//! The program `extractor_server`.
+#![forbid(unsafe_code)]
+fn main() {}
