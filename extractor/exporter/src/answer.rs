@@ -9,6 +9,9 @@ use crate::hash::hash;
 use crate::patterns::is_value;
 use crate::records::{Detail, Note, Os, Process};
 
+/// Frameworks of one container.
+pub const MAX_RUNTIMES: usize = 16;
+
 /// A framework.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Component {
@@ -66,6 +69,7 @@ impl RuntimeInfo {
                     version: checked(Some(version)),
                 })
                 .filter(|component| !component.name.is_empty())
+                .take(MAX_RUNTIMES)
                 .collect(),
         };
         (info, dropped)

@@ -158,12 +158,9 @@ impl Extractor {
             io::ErrorKind::NotFound => Failure::Malformed(format!("stat data/{name}: no such file or directory")),
             _ => Failure::Unreadable(format!("open data/{name}: {}", reason(&problem))),
         };
-        let result = match self.data().and_then(|data| data.folder(name)) {
-            Ok(output) => reader::read(&output, options).await.map_err(unreadable),
-            Err(problem) => Err(unreadable(problem)),
-        };
-        self.remove(name);
-        let (body, counts) = result?;
+        let _cleanup = Cleanup { extractor: self, name };
+        let output = self.data().and_then(|data| data.folder(name)).map_err(unreadable)?;
+        let (body, counts) = reader::read(&output, options).await.map_err(unreadable)?;
         self.metrics.containers(&counts);
         Ok(body)
     }
@@ -205,6 +202,18 @@ impl Extractor {
                 self.remove(name);
             }
         }
+    }
+}
+
+/// Removes an output directory when it goes, so even when reading it panics.
+struct Cleanup<'a> {
+    extractor: &'a Extractor,
+    name: &'a str,
+}
+
+impl Drop for Cleanup<'_> {
+    fn drop(&mut self) {
+        self.extractor.remove(self.name);
     }
 }
 
