@@ -1,0 +1,123 @@
+/** The gatherer side: the process that reads the cluster's pods and asks the nodes, and who may talk to it. */
+import type { DesiredInput, Draft } from "./desired.ts";
+import {
+  apiTokenMount,
+  apiTokenVolume,
+  bindingToShippedRole,
+  ingressOnlyFrom,
+  managementAnnotation,
+  proxyContainer,
+  restrictedContainer,
+  serviceAccount,
+  tlsSecret,
+} from "./desired-parts.ts";
+import { audiences, nameLabel, names } from "./operands.ts";
+
+const labels = { [nameLabel]: names.gatherer };
+const operatorPods = "runtime-insights-operator";
+
+export function gathererSide(input: DesiredInput): readonly Draft[] {
+  const { namespace, tls } = input;
+  return [
+    tlsSecret(names.ca, tls.ca),
+    { kind: "ConfigMap", name: names.caBundle, body: { data: { "ca.crt": tls.bundle } } },
+    serviceAccount(names.gatherer),
+    serviceAccount(names.reader),
+    bindingToShippedRole(names.gatherer, namespace),
+    bindingToShippedRole(names.reader, namespace),
+    tlsSecret(names.gathererTls, tls.gatherer),
+    service,
+    ingressOnlyFrom(names.gatherer, names.gatherer, operatorPods),
+    deployment(input),
+  ];
+}
+
+const service: Draft = {
+  kind: "Service",
+  name: names.gatherer,
+  labels,
+  body: {
+    spec: {
+      type: "ClusterIP",
+      selector: labels,
+      ports: [{ name: "https", port: 8443, protocol: "TCP", targetPort: "https" }],
+    },
+  },
+};
+
+function deployment({ images, settings, namespace }: DesiredInput): Draft {
+  const { emptyDir, retention } = settings.storage;
+  return {
+    kind: "Deployment",
+    name: names.gatherer,
+    labels,
+    body: {
+      spec: {
+        replicas: 1,
+        strategy: { type: "Recreate" },
+        selector: { matchLabels: labels },
+        template: {
+          metadata: {
+            labels,
+            annotations: {
+              "openshift.io/required-scc": "restricted-v2",
+              "kubectl.kubernetes.io/default-container": "gatherer",
+              ...managementAnnotation,
+            },
+          },
+          spec: {
+            serviceAccountName: names.gatherer,
+            automountServiceAccountToken: false,
+            nodeSelector: { "kubernetes.io/os": "linux" },
+            securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+            containers: [
+              {
+                name: "gatherer",
+                image: images.gatherer,
+                imagePullPolicy: "IfNotPresent",
+                command: ["node", "gatherer.js"],
+                env: [
+                  { name: "POD_NAMESPACE", value: namespace },
+                  { name: "LOG_LEVEL", value: logLevels[settings.logLevel] },
+                  { name: "RETAIN_ARCHIVES", value: String(retention.archives) },
+                ],
+                resources: { requests: { cpu: "10m", memory: "100Mi" } },
+                terminationMessagePolicy: "FallbackToLogsOnError",
+                securityContext: restrictedContainer,
+                volumeMounts: [
+                  { name: "archives", mountPath: "/var/lib/insights-operator" },
+                  { name: "exporter-token", mountPath: "/var/run/secrets/runtime-insights/exporter", readOnly: true },
+                  { name: "ca-bundle", mountPath: "/etc/runtime-insights/ca", readOnly: true },
+                  apiTokenMount,
+                ],
+              },
+              proxyContainer({
+                image: images.proxy,
+                upstreamPort: 8080,
+                audience: audiences.gatherer,
+                tlsVolume: "tls",
+              }),
+            ],
+            volumes: [
+              { name: "archives", emptyDir: { sizeLimit: emptyDir.sizeLimit } },
+              {
+                name: "exporter-token",
+                projected: {
+                  defaultMode: 0o644,
+                  sources: [
+                    { serviceAccountToken: { path: "token", audience: audiences.exporter, expirationSeconds: 600 } },
+                  ],
+                },
+              },
+              { name: "ca-bundle", configMap: { name: names.caBundle } },
+              { name: "tls", secret: { secretName: names.gathererTls } },
+              apiTokenVolume,
+            ],
+          },
+        },
+      },
+    },
+  };
+}
+
+const logLevels = { Normal: "info", Debug: "debug", Trace: "trace" } as const;

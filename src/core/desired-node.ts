@@ -1,0 +1,175 @@
+/** The node side: the DaemonSet that looks into containers, and what lets it run and be asked. */
+import type { DesiredInput, Draft } from "./desired.ts";
+import {
+  apiTokenVolume,
+  bindingToShippedRole,
+  ingressOnlyFrom,
+  managementAnnotation,
+  proxyContainer,
+  restrictedContainer,
+  serviceAccount,
+  tlsSecret,
+} from "./desired-parts.ts";
+import { audiences, nameLabel, names } from "./operands.ts";
+
+/** User and group of exporter and proxy; the group owns /data, where the extractor writes and the exporter reads. */
+const unprivilegedId = 65_532;
+const labels = { [nameLabel]: names.extractor };
+
+export function nodeSide(input: DesiredInput): readonly Draft[] {
+  const { namespace, tls, scc } = input;
+  return [
+    ...(scc ? [securityContextConstraints] : []),
+    serviceAccount(names.extractor),
+    bindingToShippedRole(names.extractor, namespace),
+    tlsSecret(names.exporterTls, tls.exporter),
+    proxyConfig(namespace),
+    service,
+    ingressOnlyFrom(names.extractor, names.extractor, names.gatherer),
+    daemonSet(input),
+  ];
+}
+
+const securityContextConstraints: Draft = {
+  kind: "SecurityContextConstraints",
+  name: names.extractor,
+  body: {
+    allowHostDirVolumePlugin: true,
+    allowHostIPC: false,
+    allowHostNetwork: false,
+    allowHostPID: true,
+    allowHostPorts: false,
+    allowPrivilegeEscalation: true,
+    allowPrivilegedContainer: true,
+    allowedCapabilities: [],
+    defaultAddCapabilities: [],
+    requiredDropCapabilities: [],
+    priority: null,
+    readOnlyRootFilesystem: true,
+    fsGroup: { type: "RunAsAny" },
+    runAsUser: { type: "RunAsAny" },
+    seLinuxContext: { type: "RunAsAny" },
+    seccompProfiles: ["runtime/default"],
+    supplementalGroups: { type: "RunAsAny" },
+    volumes: ["configMap", "downwardAPI", "emptyDir", "hostPath", "projected", "secret"],
+  },
+};
+
+/** Only the gatherer may ask for runtimes without further review; everyone else needs the cluster's leave for the URL. */
+function proxyConfig(namespace: string): Draft {
+  const user = `system:serviceaccount:${namespace}:${names.gatherer}`;
+  const config = [
+    "authorization:",
+    "  static:",
+    "    - path: /gather_runtime_info",
+    "      resourceRequest: false",
+    "      user:",
+    `        name: ${user}`,
+    "",
+  ].join("\n");
+  return { kind: "ConfigMap", name: names.exporterProxy, body: { data: { "config.yaml": config } } };
+}
+
+const service: Draft = {
+  kind: "Service",
+  name: names.exporter,
+  labels,
+  body: {
+    spec: {
+      clusterIP: "None",
+      selector: labels,
+      ports: [{ name: "https", port: 8443, protocol: "TCP", targetPort: "https" }],
+    },
+  },
+};
+
+function daemonSet(input: DesiredInput): Draft {
+  const { nodeSelector, tolerations, priorityClassName } = input.settings.extractor;
+  return {
+    kind: "DaemonSet",
+    name: names.extractor,
+    labels,
+    body: {
+      spec: {
+        selector: { matchLabels: labels },
+        updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: "33%" } },
+        template: {
+          metadata: {
+            labels,
+            annotations: {
+              "openshift.io/required-scc": names.extractor,
+              "kubectl.kubernetes.io/default-container": "extractor",
+              ...managementAnnotation,
+            },
+          },
+          spec: {
+            serviceAccountName: names.extractor,
+            automountServiceAccountToken: false,
+            hostPID: true,
+            nodeSelector: { ...nodeSelector, "kubernetes.io/os": "linux" },
+            ...(tolerations === undefined ? {} : { tolerations }),
+            ...(priorityClassName === undefined ? {} : { priorityClassName }),
+            securityContext: { fsGroup: unprivilegedId },
+            containers: [proxy(input), exporter(input), extractor(input)],
+            volumes: [
+              { name: "data", emptyDir: {} },
+              { name: "container-names", hostPath: { path: "/var/log/containers", type: "Directory" } },
+              { name: "tls", secret: { secretName: names.exporterTls, defaultMode: 0o440 } },
+              { name: "proxy-config", configMap: { name: names.exporterProxy } },
+              apiTokenVolume,
+            ],
+          },
+        },
+      },
+    },
+  };
+}
+
+function proxy({ images }: DesiredInput): Readonly<Record<string, unknown>> {
+  return proxyContainer({
+    image: images.proxy,
+    upstreamPort: 8000,
+    audience: audiences.exporter,
+    configVolume: "proxy-config",
+    tlsVolume: "tls",
+    runAsUser: unprivilegedId,
+  });
+}
+
+function exporter({ images }: DesiredInput): Readonly<Record<string, unknown>> {
+  return {
+    name: "exporter",
+    image: images.exporter,
+    imagePullPolicy: "IfNotPresent",
+    command: ["/exporter"],
+    resources: { requests: { cpu: "10m", memory: "16Mi" } },
+    terminationMessagePolicy: "FallbackToLogsOnError",
+    securityContext: { ...restrictedContainer, runAsUser: unprivilegedId, runAsGroup: unprivilegedId },
+    volumeMounts: [{ name: "data", mountPath: "/data" }],
+  };
+}
+
+/** Privileged; of /var/log/containers it reads link names only, whose targets are not mounted. */
+function extractor({ images, settings }: DesiredInput): Readonly<Record<string, unknown>> {
+  const { requests, limits } = settings.extractor.resources ?? {};
+  return {
+    name: "extractor",
+    image: images.extractor,
+    imagePullPolicy: "IfNotPresent",
+    command: ["/extractor_server"],
+    resources: {
+      requests: { cpu: "10m", memory: "32Mi", ...defined(requests) },
+      ...(limits === undefined ? {} : { limits: defined(limits) }),
+    },
+    terminationMessagePolicy: "FallbackToLogsOnError",
+    securityContext: { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 },
+    volumeMounts: [
+      { name: "data", mountPath: "/data" },
+      { name: "container-names", mountPath: "/var/log/containers", readOnly: true },
+    ],
+  };
+}
+
+function defined(quantities: object | undefined): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(quantities ?? {}).filter(([, value]) => value !== undefined));
+}
