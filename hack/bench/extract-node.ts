@@ -42,7 +42,8 @@ async function main(plan: Plan): Promise<void> {
   }
   samples.push(await alternate(plan, "none", []));
   const memory = await measureMemory(plan);
-  const measured: Measured = { processes, answers, samples, memory };
+  const calls = await countCalls(plan, containers);
+  const measured: Measured = { processes, answers, samples, memory, calls };
   process.stdout.write(`${JSON.stringify(measured)}\n`);
   process.exit(0);
 }
@@ -152,14 +153,14 @@ async function startPair(plan: Plan): Promise<{ pids: readonly number[]; stop: (
   };
 }
 
+/** Waits without connecting: to the extractor a connection without text is a question for everything. */
 async function untilListening(port: number): Promise<void> {
+  const listening = new RegExp(
+    `^ *\\d+: [0-9A-F]{8}:${port.toString(16).toUpperCase().padStart(4, "0")} \\S+ 0A `,
+    "m",
+  );
   for (let attempt = 0; attempt < 200; attempt++) {
-    const socket = createConnection(port, "127.0.0.1");
-    const isThere = await new Promise<boolean>((resolve) => {
-      socket.on("connect", () => resolve(true)).on("error", () => resolve(false));
-    });
-    socket.destroy();
-    if (isThere) return;
+    if (listening.test(readFileSync("/proc/net/tcp", "latin1"))) return;
     await sleep(25);
   }
   throw new Error(`Nothing listens on port ${port}`);
@@ -224,6 +225,39 @@ async function measureMemory(plan: Plan): Promise<Measured["memory"]> {
   const afterBytes = pairBytes(pids);
   stop();
   return { idleBytes, peakBytes, afterBytes };
+}
+
+/** System calls that one container of each kind adds to a question that finds none. */
+async function countCalls(plan: Plan, containers: readonly Container[]): Promise<Measured["calls"]> {
+  const found = await run("sh", ["-c", "command -v strace"]).catch(() => undefined);
+  if (found === undefined) return {};
+  const base = await tracedCalls(plan, "0".repeat(64));
+  const calls: Partial<Record<Kind, number>> = {};
+  for (const kind of kinds) {
+    const container = containers.find((candidate) => candidate.kind === kind);
+    if (container !== undefined) calls[kind] = (await tracedCalls(plan, container.id)) - base;
+  }
+  return calls;
+}
+
+async function tracedCalls(plan: Plan, ids: string): Promise<number> {
+  const trace = join(plan.root, "trace");
+  const tracer = spawn("strace", ["-f", "-qq", "-o", trace, ...extractorCommand(plan)], {
+    cwd: plan.root,
+    stdio: ["ignore", "ignore", "inherit"],
+    detached: true,
+  });
+  await untilListening(plan.extractorPort);
+  const socket = createConnection({ port: plan.extractorPort, host: "127.0.0.1", allowHalfOpen: true });
+  socket.end(ids);
+  const path = (await text(socket)).trim();
+  const ended = new Promise((resolve) => tracer.on("close", resolve));
+  // The tracer leads a process group that its children are in.
+  if (tracer.pid !== undefined) process.kill(-tracer.pid, "SIGKILL");
+  await ended;
+  rmSync(join(plan.root, path), { recursive: true });
+  const lines = readFileSync(trace, "latin1").split("\n");
+  return lines.filter((line) => /^\d+ +[a-z_0-9]+\(/.test(line)).length;
 }
 
 await main(planSchema.parse(JSON.parse(process.argv[2] ?? "")));

@@ -43,6 +43,8 @@ const measuredSchema = z.strictObject({
   answers: z.record(z.string(), z.int()),
   samples: z.array(sampleSchema),
   memory: z.strictObject({ idleBytes: z.number(), peakBytes: z.number(), afterBytes: z.number() }),
+  /** That one container of the kind adds; empty without strace. */
+  calls: z.partialRecord(z.enum(kinds), z.int()),
 });
 export type Sample = z.infer<typeof sampleSchema>;
 export type Measured = z.infer<typeof measuredSchema>;
@@ -59,7 +61,7 @@ const limits: Readonly<Partial<Record<Sample["group"], number>>> = { all: 5, she
 const mebibyte = 1024 * 1024;
 
 /** The rows of what was measured; per container, start-up and the pass over the process table included. */
-export function extractRows({ samples, memory }: Measured, imageBytes: number): Row[] {
+export function extractRows({ samples, memory, calls }: Measured, imageBytes: number): Row[] {
   const rows = samples.flatMap(({ group, containers, floorMs, extractorMs }) => {
     const value = median(extractorMs);
     if (group === "none") return [row({ name: "start-up and process table, no container", value, unit: "ms" })];
@@ -69,8 +71,16 @@ export function extractRows({ samples, memory }: Measured, imageBytes: number): 
   });
   const inMebibytes = (name: string, bytes: number, limit: number) =>
     row({ name, value: bytes / mebibyte, unit: "MiB", limit });
+  const callRows = kinds.flatMap((kind) => {
+    const value = calls[kind];
+    const limit = kind === "shell" ? 120 : null;
+    return value === undefined
+      ? []
+      : [row({ name: `${names[kind]}, system calls of a container`, value, unit: "calls", limit })];
+  });
   return [
     ...rows,
+    ...callRows,
     inMebibytes("extractor and exporter, idle (PSS)", memory.idleBytes, 4),
     inMebibytes("extractor, children and exporter, peak (PSS)", memory.peakBytes, 12),
     inMebibytes("extractor and exporter, after ten scans (PSS)", memory.afterBytes, 4),
@@ -140,6 +150,7 @@ function method({ kinds: wanted, rounds }: Plan, { processes }: Measured): strin
     `${new Date().toISOString().slice(0, 10)} on ${machine}.`,
     `${wanted.length} containers (${kinds.map((kind) => `${wanted.filter((k) => k === kind).length} ${kind}`).join(", ")}) made by runc on overlay roots, ten to a pod, among ${processes} processes, in pid and mount namespaces of their own; no kubelet.`,
     `A fresh extractor is started, pinned to one processor, and asked once over TCP; the floor program (fork, setns, read os-release, readlink of the executable) takes turns with it. Medians of ${rounds} rounds after one to warm the page cache; wall time from the start of the program to its answer.`,
+    "System calls: those of the extractor and its children under strace for one container, less those for an ID that no container has.",
     "Memory: one extractor and one exporter, ten scans of all containers with detail through the exporter, sampled every 10 ms.",
   ];
 }
