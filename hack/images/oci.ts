@@ -1,0 +1,155 @@
+/** Images in the OCI layout: as an archive that containerd imports, or as a folder whose content a registry takes. */
+import { createHash } from "node:crypto";
+import {
+  copyFileSync,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { pack } from "tar-stream";
+import { cacheDir } from "../cache.ts";
+import type { Layer } from "./layer.ts";
+
+export interface ImageSpec {
+  /** Name with tag, `localhost/runtime-insights-node:0.1.0`. */
+  readonly ref: string;
+  /** From the bottom up. */
+  readonly layers: readonly Layer[];
+  readonly entrypoint?: readonly string[];
+  readonly cmd?: readonly string[];
+  readonly env?: readonly string[];
+  /** Absent: the image does not say, which means root. */
+  readonly user?: string;
+  readonly workingDir?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface Image {
+  readonly ref: string;
+  /** The file to import; images that were written together share it. */
+  readonly archive: string;
+  /** Of the manifest. */
+  readonly digest: string;
+  /** Compressed: layers, config and manifest. */
+  readonly bytes: number;
+}
+
+interface Blob {
+  readonly digest: string;
+  readonly size: number;
+  readonly content: Buffer | { readonly file: string };
+}
+
+interface Layout {
+  readonly index: Buffer;
+  readonly blobs: readonly Blob[];
+  readonly images: readonly Omit<Image, "archive">[];
+}
+
+const manifestType = "application/vnd.oci.image.manifest.v1+json";
+const layoutMark = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
+const architectures: Readonly<Partial<Record<NodeJS.Architecture, string>>> = { x64: "amd64", arm64: "arm64" };
+
+/** The index, manifests, configs and layers of the images; the same bytes for the same images. */
+export function layoutOf(specs: readonly ImageSpec[], arch: NodeJS.Architecture = process.arch): Layout {
+  const platform = { architecture: architectures[arch] ?? arch, os: "linux" };
+  const described = specs.map((spec) => {
+    const config = jsonBlob({
+      created: "1970-01-01T00:00:00Z",
+      ...platform,
+      config: {
+        ...(spec.user === undefined ? {} : { User: spec.user }),
+        Env: spec.env ?? ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+        ...(spec.entrypoint === undefined ? {} : { Entrypoint: spec.entrypoint }),
+        ...(spec.cmd === undefined ? {} : { Cmd: spec.cmd }),
+        WorkingDir: spec.workingDir ?? "/",
+        ...(spec.labels === undefined ? {} : { Labels: spec.labels }),
+      },
+      rootfs: { type: "layers", diff_ids: spec.layers.map(({ diffId }) => diffId) },
+    });
+    const layers = spec.layers.map(({ digest, bytes, file }): Blob => ({ digest, size: bytes, content: { file } }));
+    const manifest = jsonBlob({
+      schemaVersion: 2,
+      mediaType: manifestType,
+      config: descriptor("application/vnd.oci.image.config.v1+json", config),
+      layers: layers.map((layer) => descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)),
+    });
+    return { spec, manifest, blobs: [manifest, config, ...layers] };
+  });
+  const index = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: "application/vnd.oci.image.index.v1+json",
+      manifests: described.map(({ spec, manifest }) => ({
+        ...descriptor(manifestType, manifest),
+        platform,
+        // containerd takes the first name, tools for layouts the second.
+        annotations: { "io.containerd.image.name": spec.ref, "org.opencontainers.image.ref.name": spec.ref },
+      })),
+    }),
+  );
+  const blobs = new Map(described.flatMap((image) => image.blobs.map((blob) => [blob.digest, blob] as const)));
+  return {
+    index,
+    blobs: [...blobs.values()].sort((one, other) => (one.digest < other.digest ? -1 : 1)),
+    images: described.map((image) => ({
+      ref: image.spec.ref,
+      digest: image.manifest.digest,
+      bytes: image.blobs.reduce((sum, blob) => sum + blob.size, 0),
+    })),
+  };
+}
+
+/** One archive in the build cache with all the images, whose common layers are in it once; an old one of the same content is kept. */
+export async function writeArchive(name: string, specs: readonly ImageSpec[]): Promise<Image[]> {
+  const layout = layoutOf(specs);
+  const key = createHash("sha256").update(layout.index).digest("hex").slice(0, 16);
+  const archive = join(cacheDir("images"), `${name}-${key}.tar`);
+  if (!existsSync(archive)) {
+    const partial = `${archive}.${process.pid}`;
+    await packLayout(layout, partial);
+    renameSync(partial, archive);
+  }
+  return layout.images.map((image) => ({ ...image, archive }));
+}
+
+async function packLayout({ index, blobs }: Layout, file: string): Promise<void> {
+  const tar = pack();
+  const written = pipeline(tar, createWriteStream(file));
+  const header = { mode: 0o644, mtime: new Date(0), uid: 0, gid: 0 };
+  const add = async (name: string, content: Buffer | { readonly file: string }, size: number) => {
+    const source = Buffer.isBuffer(content) ? [content] : createReadStream(content.file);
+    await Promise.race([pipeline(source, tar.entry({ ...header, name, size })), written]);
+  };
+  await add("oci-layout", layoutMark, layoutMark.length);
+  await add("index.json", index, index.length);
+  for (const blob of blobs) await add(blobPath(blob), blob.content, blob.size);
+  tar.finalize();
+  await written;
+}
+
+/** Writes the images as a layout folder, which `skopeo copy oci:FOLDER:REF docker://...` and the like push. */
+export function writeLayoutFolder(dir: string, specs: readonly ImageSpec[]): void {
+  const { index, blobs } = layoutOf(specs);
+  mkdirSync(join(dir, "blobs", "sha256"), { recursive: true });
+  for (const blob of blobs) {
+    const file = join(dir, blobPath(blob));
+    if (Buffer.isBuffer(blob.content)) writeFileSync(file, blob.content);
+    else copyFileSync(blob.content.file, file);
+  }
+  writeFileSync(join(dir, "oci-layout"), layoutMark);
+  writeFileSync(join(dir, "index.json"), index);
+}
+
+const blobPath = ({ digest }: Blob): string => `blobs/${digest.replace(":", "/")}`;
+const descriptor = (mediaType: string, { digest, size }: Blob) => ({ mediaType, digest, size });
+
+function jsonBlob(value: object): Blob {
+  const content = Buffer.from(JSON.stringify(value));
+  return { digest: `sha256:${createHash("sha256").update(content).digest("hex")}`, size: content.length, content };
+}
