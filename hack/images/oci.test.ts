@@ -1,0 +1,109 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { extract } from "tar-stream";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { text } from "./entries.ts";
+import { layerOf } from "./layer.ts";
+import { type ImageSpec, layoutOf, writeArchive, writeLayoutFolder } from "./oci.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "oci-test-"));
+process.env.RUNTIME_INSIGHTS_CACHE = join(dir, "cache");
+test.after(() => rmSync(dir, { recursive: true }));
+
+async function filesOf(archive: string): Promise<Map<string, Buffer>> {
+  const tar = extract();
+  tar.end(readFileSync(archive));
+  const files = new Map<string, Buffer>();
+  for await (const entry of tar) {
+    files.set(entry.header.name, await buffer(entry));
+  }
+  return files;
+}
+
+const hex = (content: Buffer) => createHash("sha256").update(content).digest("hex");
+const json = (content: Buffer | undefined) => JSON.parse((content ?? Buffer.from("null")).toString("utf8"));
+
+const base = await layerOf([text("base", "shared")]);
+const specs: readonly ImageSpec[] = [
+  { ref: "localhost/one:1", layers: [base, await layerOf([text("one", "1")])], entrypoint: ["/one"] },
+  {
+    ref: "localhost/two:1",
+    layers: [base],
+    entrypoint: ["/two"],
+    cmd: ["serve"],
+    env: ["A=b"],
+    user: "65532:65532",
+    workingDir: "/app",
+    labels: { title: "two" },
+  },
+];
+
+test("every blob lies under its own digest, common layers once, and the archive is the same when written again", async () => {
+  const [first] = await writeArchive("pair", specs);
+  const files = await filesOf(first?.archive ?? "");
+  const blobs = [...files].filter(([name]) => name.startsWith("blobs/"));
+  assert.is(blobs.length, 2 + 2 + 2);
+  for (const [name, content] of blobs) assert.is(name, `blobs/sha256/${hex(content)}`);
+  const bytes = readFileSync(first?.archive ?? "");
+  rmSync(join(dir, "cache", "images"), { recursive: true });
+  const [again] = await writeArchive("pair", specs);
+  assert.ok(readFileSync(again?.archive ?? "").equals(bytes));
+});
+
+test("the index names each image for containerd and leads to its config by manifest", async () => {
+  const images = await writeArchive("pair", specs);
+  const files = await filesOf(images[1]?.archive ?? "");
+  const { manifests } = json(files.get("index.json"));
+  assert.equal(
+    manifests.map((one: { annotations: Record<string, string> }) => one.annotations["io.containerd.image.name"]),
+    ["localhost/one:1", "localhost/two:1"],
+  );
+  assert.is(manifests[1].digest, images[1]?.digest);
+  const manifest = json(files.get(`blobs/sha256/${manifests[1].digest.slice(7)}`));
+  const config = files.get(`blobs/sha256/${manifest.config.digest.slice(7)}`);
+  assert.is(manifest.config.size, config?.length);
+  assert.equal(json(config).config, {
+    User: "65532:65532",
+    Env: ["A=b"],
+    Entrypoint: ["/two"],
+    Cmd: ["serve"],
+    WorkingDir: "/app",
+    Labels: { title: "two" },
+  });
+  assert.equal(json(config).rootfs.diff_ids, [base.diffId]);
+  assert.equal(manifest.layers, [
+    { mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", digest: base.digest, size: base.bytes },
+  ]);
+});
+
+test("an image without a user does not say one, and its size counts all that a registry holds", async () => {
+  const files = await filesOf((await writeArchive("pair", specs))[0]?.archive ?? "");
+  const { manifests } = json(files.get("index.json"));
+  const manifestFile = files.get(`blobs/sha256/${manifests[0].digest.slice(7)}`);
+  const manifest = json(manifestFile);
+  const config = files.get(`blobs/sha256/${manifest.config.digest.slice(7)}`);
+  assert.not("User" in json(config).config);
+  const parts = [manifest.config, ...manifest.layers].reduce((sum: number, one: { size: number }) => sum + one.size, 0);
+  assert.is((await writeArchive("pair", specs))[0]?.bytes, parts + (manifestFile?.length ?? 0));
+});
+
+test("the folder for a registry holds what the archive holds", async () => {
+  const files = await filesOf((await writeArchive("pair", specs))[0]?.archive ?? "");
+  const out = join(dir, "layout");
+  writeLayoutFolder(out, specs);
+  for (const [name, content] of files) assert.ok(readFileSync(join(out, name)).equals(content), name);
+  assert.is(readdirSync(join(out, "blobs/sha256")).length, files.size - 2);
+});
+
+test("another architecture is another image", () => {
+  const [amd64] = layoutOf(specs, "x64").images;
+  const [arm64] = layoutOf(specs, "arm64").images;
+  assert.is.not(amd64?.digest, arm64?.digest);
+  assert.match(layoutOf(specs, "arm64").index.toString(), /"architecture":"arm64"/);
+});
+
+test.run();
