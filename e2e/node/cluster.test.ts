@@ -81,7 +81,9 @@ test.before(async () => {
   await kubectl(cluster, ["-n", namespace, "rollout", "status", "daemonset/web", "--timeout=60s"]);
 });
 
-test.after(() => kubectl(cluster, ["delete", "namespace", namespace, "--wait=false"]));
+test.after(async () => {
+  await kubectl(cluster, ["delete", "namespace", namespace, "--wait=false"]);
+});
 
 test("one privileged pod on each node", async () => {
   assert.equal(
