@@ -1,0 +1,76 @@
+/** Whether an object as the API server returns it holds everything we want, beside its defaults and what others added. */
+
+/** The key by which the API server merges a list, by the list's field; any other list is one value. */
+const listKeys: Readonly<Record<string, readonly string[]>> = {
+  containers: ["name"],
+  env: ["name"],
+  volumes: ["name"],
+  volumeMounts: ["mountPath"],
+  ports: ["containerPort", "port", "protocol"],
+  ownerReferences: ["uid"],
+};
+
+const quantityFields = new Set(["cpu", "memory", "sizeLimit"]);
+
+/** True when `live` has every field of `wanted` with an equal value; more fields, and more entries of merged lists, are allowed. */
+export function covers(live: unknown, wanted: unknown, field = ""): boolean {
+  if (wanted === null || wanted === undefined) return live === null || live === undefined;
+  if (Array.isArray(wanted)) return coversList(live, wanted, listKeys[field]);
+  if (typeof wanted === "object") {
+    const fields = Object.entries(wanted);
+    if (live === undefined || live === null) return fields.every(([, value]) => isEmpty(value));
+    if (typeof live !== "object") return false;
+    const found = new Map(Object.entries(live));
+    return fields.every(([name, value]) => covers(found.get(name), value, name));
+  }
+  if (quantityFields.has(field)) return quantity(live) === quantity(wanted);
+  return live === wanted;
+}
+
+function coversList(live: unknown, wanted: readonly unknown[], keys: readonly string[] | undefined): boolean {
+  if (live === undefined || live === null) return wanted.length === 0;
+  if (!Array.isArray(live)) return false;
+  if (keys === undefined || !wanted.every(isRecord))
+    return live.length === wanted.length && wanted.every((value, index) => covers(live[index], value));
+  return wanted.every((entry) =>
+    live.some((candidate) => isRecord(candidate) && sameKeys(candidate, entry, keys) && covers(candidate, entry)),
+  );
+}
+
+function sameKeys(
+  a: Readonly<Record<string, unknown>>,
+  b: Readonly<Record<string, unknown>>,
+  keys: readonly string[],
+): boolean {
+  return keys.every((key) => !(key in b) || a[key] === b[key]);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The API server drops empty objects and lists of some fields. */
+function isEmpty(value: unknown): boolean {
+  if (value === null || value === undefined) return true;
+  return typeof value === "object" && Object.values(value).every(isEmpty);
+}
+
+const factors: Readonly<Record<string, number>> = {
+  "": 1,
+  m: 1e-3,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+};
+
+/** The API server writes quantities in its own way: 1024Mi comes back as 1Gi. */
+function quantity(value: unknown): unknown {
+  const match = /^([0-9.]+)([A-Za-z]*)$/.exec(String(value));
+  const factor = factors[match?.[2] ?? ""];
+  return match === null || factor === undefined ? value : Math.round(Number(match[1]) * factor * 1000) / 1000;
+}

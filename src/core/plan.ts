@@ -1,0 +1,97 @@
+/** Desired objects and what is there -> the writes that are needed; nothing to do gives no step. */
+import { configKind } from "../api/config.ts";
+import { apiGroup, fieldManager, type KubeObject } from "../api/object.ts";
+import { covers } from "./covers.ts";
+import { hashAnnotation, keyOf, managedByLabel, type Operand, type Side } from "./operands.ts";
+
+/** What one read of an operand led to. */
+export type Live =
+  | { readonly kind: "absent" }
+  | { readonly kind: "present"; readonly object: KubeObject }
+  | { readonly kind: "unreadable"; readonly message: string };
+
+export type Step =
+  | { readonly action: "apply"; readonly operand: Operand; readonly object: KubeObject }
+  | {
+      readonly action: "delete";
+      readonly operand: Operand;
+      readonly uid: string;
+      readonly resourceVersion: string;
+    };
+
+export interface Plan {
+  readonly steps: readonly Step[];
+  /** Objects of our names that somebody else made; they are left alone. */
+  readonly conflicts: readonly Operand[];
+  /** They could not be read, so nothing is decided about them. */
+  readonly unreadable: readonly { readonly operand: Operand; readonly message: string }[];
+}
+
+/** What is to become of one side; `keep` touches nothing. */
+export type Wish =
+  | { readonly kind: "install"; readonly objects: readonly KubeObject[] }
+  | { readonly kind: "remove" }
+  | { readonly kind: "keep" };
+
+/** Applies in the order of `operands`, after deletions in the opposite one. */
+export function planSteps(
+  operands: readonly Operand[],
+  wishes: Readonly<Record<Side, Wish>>,
+  live: ReadonlyMap<string, Live>,
+): Plan {
+  const applies: Step[] = [];
+  const deletes: Step[] = [];
+  const conflicts: Operand[] = [];
+  const unreadable: { operand: Operand; message: string }[] = [];
+  for (const operand of operands) {
+    const wish = wishes[operand.side];
+    if (wish.kind === "keep") continue;
+    const found = live.get(keyOf(operand)) ?? { kind: "absent" };
+    if (found.kind === "unreadable") {
+      unreadable.push({ operand, message: found.message });
+      continue;
+    }
+    const wanted = wish.kind === "install" ? wish.objects.find((object) => isOf(object, operand)) : undefined;
+    if (wanted === undefined) {
+      const step = found.kind === "present" && isOurs(found.object) ? deletion(operand, found.object) : undefined;
+      if (step !== undefined) deletes.unshift(step);
+    } else if (found.kind === "present" && !isOurs(found.object)) conflicts.push(operand);
+    else if (found.kind === "absent" || !isAsWanted(found.object, wanted))
+      applies.push({ action: "apply", operand, object: wanted });
+  }
+  return { steps: [...deletes, ...applies], conflicts, unreadable };
+}
+
+function isOf(object: KubeObject, operand: Operand): boolean {
+  return object.kind === operand.kind && object.metadata.name === operand.name;
+}
+
+/**
+ * Ours is what our field manager applied, whoever removed the label since, and what carries our label and a config as its owner,
+ * whatever that config's uid: an object restored from a backup has lost its field managers.
+ */
+export function isOurs({ metadata }: KubeObject): boolean {
+  const applied = metadata.managedFields?.some(
+    ({ manager, operation }) => manager === fieldManager && operation === "Apply",
+  );
+  if (applied === true) return true;
+  const owned = metadata.ownerReferences?.some(
+    (owner) => owner.kind === configKind && owner.apiVersion.startsWith(`${apiGroup}/`),
+  );
+  return metadata.labels?.[managedByLabel] === fieldManager && owned === true;
+}
+
+/** An object that is going away cannot be changed; its end wakes the next run. */
+function isAsWanted(found: KubeObject, wanted: KubeObject): boolean {
+  if (found.metadata.deletionTimestamp !== undefined) return true;
+  return (
+    found.metadata.annotations?.[hashAnnotation] === wanted.metadata.annotations?.[hashAnnotation] &&
+    covers(found, wanted)
+  );
+}
+
+function deletion(operand: Operand, { metadata }: KubeObject): Step | undefined {
+  const { uid, resourceVersion, deletionTimestamp } = metadata;
+  if (uid === undefined || resourceVersion === undefined || deletionTimestamp !== undefined) return undefined;
+  return { action: "delete", operand, uid, resourceVersion };
+}

@@ -1,0 +1,232 @@
+/** The RuntimeGathers that exist -> which one to run, which to give up, which to forget; and what their statuses say. */
+
+import type { Settings } from "../api/config.ts";
+import type { GatherOrder, GatherOutcome, GatherProgress } from "../api/gather.ts";
+import type { Condition } from "../api/object.ts";
+import type { GatherRequest, RequestStatus } from "../api/request.ts";
+import { dueMsOf } from "./schedule.ts";
+
+/** Reasons of condition Progressing, shown as the phase; docs/conditions.md says more. */
+export const phases = [
+  "Pending",
+  "NotManaged",
+  "GathererNotReady",
+  "GathererUnreachable",
+  "GathererBusy",
+  "Running",
+  "Succeeded",
+  "Failed",
+  "Superseded",
+] as const;
+export type Phase = (typeof phases)[number];
+export type WaitingPhase = "Pending" | "NotManaged" | "GathererNotReady" | "GathererUnreachable" | "GathererBusy";
+
+/** Reasons of condition Succeeded that main itself gives; a failed gather has the gatherer's own. */
+export const endReasons = [
+  "AsExpected",
+  "NodesFailed",
+  "Superseded",
+  "Interrupted",
+  "Refused",
+  "NotManaged",
+  "GathererUnreachable",
+] as const;
+
+export const minuteMs = 60_000;
+/** From one start to the next. */
+export const distanceMs = minuteMs;
+/** A gather whose gatherer is silent for that long is given up. */
+export const silenceMs = 60 * minuteMs;
+export const keptFinished = 10;
+
+export function phaseOf({ status }: GatherRequest): Phase | "New" {
+  const reason = status.conditions?.find(({ type }) => type === "Progressing")?.reason;
+  return phases.find((phase) => phase === reason) ?? "New";
+}
+
+export function isFinished(request: GatherRequest): boolean {
+  const phase = phaseOf(request);
+  return phase === "Succeeded" || phase === "Failed" || phase === "Superseded";
+}
+
+/** A gather of all namespaces: it makes the archive, and counts as the last gather. */
+export function isFull({ spec }: GatherRequest): boolean {
+  return spec.namespaces === undefined;
+}
+
+export interface Queue {
+  readonly running: GatherRequest | undefined;
+  /** The one that runs next. */
+  readonly waiting: GatherRequest | undefined;
+  /** More of them wait than may. */
+  readonly supersede: readonly GatherRequest[];
+  /** Finished long ago. */
+  readonly forget: readonly GatherRequest[];
+  /** When the waiting one may start. */
+  readonly startableAtMs: number;
+}
+
+/**
+ * One runs, one waits. Of several that wait the schedule's own goes first, since it makes the full archive; else the newest.
+ * The newest finished scheduled one is never forgotten: the next due time comes from it.
+ */
+export function queueOf(requests: readonly GatherRequest[]): Queue {
+  const ordered = [...requests].sort((a, b) => a.createdMs - b.createdMs || (a.name < b.name ? -1 : 1));
+  const running = ordered.find((request) => phaseOf(request) === "Running");
+  const open = ordered.filter((request) => !isFinished(request) && phaseOf(request) !== "Running");
+  const waiting = open.find(({ spec }) => spec.trigger === "Scheduled") ?? open.at(-1);
+  const finished = ordered.filter(isFinished).reverse();
+  const newestScheduled = finished
+    .filter(({ name }) => dueMsOf(name) !== undefined)
+    .sort((a, b) => (dueMsOf(b.name) ?? 0) - (dueMsOf(a.name) ?? 0))[0];
+  const starts = ordered.map(({ status }) => (status.startTime === undefined ? 0 : Date.parse(status.startTime)));
+  return {
+    running,
+    waiting,
+    supersede: open.filter((request) => request !== waiting),
+    forget: finished.slice(keptFinished).filter((request) => request !== newestScheduled),
+    startableAtMs: Math.max(0, ...starts) + distanceMs,
+  };
+}
+
+/** The newest finished gather of all namespaces that the gatherer ended; superseded ones ran never. */
+export function lastFull(requests: readonly GatherRequest[]): GatherRequest | undefined {
+  return requests
+    .filter((request) => isFull(request) && isFinished(request) && request.status.counts !== undefined)
+    .sort((a, b) => (a.status.finishTime ?? "").localeCompare(b.status.finishTime ?? ""))
+    .at(-1);
+}
+
+/** `nodes` is false while the node side is not there. */
+export function orderOf({ uid, spec }: GatherRequest, settings: Settings, nodes: boolean): GatherOrder {
+  const runtimeInfo = nodes && spec.runtimeInfo === "Enabled";
+  return {
+    id: uid,
+    runtimeInfo,
+    inventory: runtimeInfo && settings.inventory === "Enabled",
+    podLimit: settings.gather.podLimit,
+    nodeTimeoutMs: settings.gather.nodeTimeout,
+    nodeConcurrency: settings.gather.nodeConcurrency,
+    ...(spec.namespaces === undefined ? {} : { namespaces: [...spec.namespaces] }),
+  };
+}
+
+export function waitingStatus(request: GatherRequest, phase: WaitingPhase, message: string, nowMs: number) {
+  return withConditions(request, {}, progressing("False", phase, message), unknownYet, nowMs);
+}
+
+export function runningStatus(request: GatherRequest, attempts: number, message: string, nowMs: number) {
+  const startTime = request.status.startTime ?? timeText(nowMs);
+  return withConditions(request, { startTime, attempts }, progressing("True", "Running", message), unknownYet, nowMs);
+}
+
+/** Ended without an outcome of the gatherer. */
+export function endedStatus(
+  request: GatherRequest,
+  phase: "Failed" | "Superseded",
+  reason: (typeof endReasons)[number],
+  message: string,
+  nowMs: number,
+): RequestStatus {
+  const { startTime, attempts } = request.status;
+  const fields = {
+    ...(startTime === undefined ? {} : { startTime }),
+    ...(attempts === undefined ? {} : { attempts }),
+    finishTime: timeText(nowMs),
+  };
+  return withConditions(
+    request,
+    fields,
+    progressing("False", phase, message),
+    { status: "False", reason, message },
+    nowMs,
+  );
+}
+
+/** The gatherer's outcome, as it stays on record. */
+export function finishedStatus(
+  request: GatherRequest,
+  progress: GatherProgress,
+  outcome: GatherOutcome,
+  nowMs: number,
+) {
+  const message = sentence(outcome);
+  const finishedMs = progress.finishedAtMs ?? nowMs;
+  const { archive, counts, failures, moreFailures, notes, durationsMs, inventory } = outcome;
+  const fields: RequestStatus = {
+    startTime: request.status.startTime ?? timeText(progress.startedAtMs),
+    finishTime: timeText(finishedMs),
+    ...(request.status.attempts === undefined ? {} : { attempts: request.status.attempts }),
+    counts,
+    ...(archive === null ? {} : { archive }),
+    failures: failures.slice(0, 20),
+    moreFailures,
+    notes: notes.slice(0, 20).map((note) => note.slice(0, 1024)),
+    durationsMs,
+    took: `${Math.round(durationsMs.total / 1000)}s`,
+    inventory: inventory.slice(0, 20),
+  };
+  const reason = outcome.succeeded
+    ? counts.nodesFailed > 0
+      ? "NodesFailed"
+      : "AsExpected"
+    : conditionWord(outcome.reason);
+  return withConditions(
+    request,
+    fields,
+    progressing("False", outcome.succeeded ? "Succeeded" : "Failed", message),
+    { status: outcome.succeeded ? "True" : "False", reason, message },
+    nowMs,
+  );
+}
+
+/** One line about an outcome; names nodes, never workloads. */
+function sentence({ succeeded, reason, message, counts, failures, moreFailures }: GatherOutcome): string {
+  if (!succeeded) return `${reason}: ${message}`.slice(0, 1024);
+  const nodes = failures.map(({ node }) => node).sort();
+  const shown = nodes.slice(0, 5).join(", ");
+  const more = nodes.length - 5 + moreFailures;
+  const failed = counts.nodesFailed === 0 ? "" : `; no runtimes from ${shown}${more > 0 ? ` and ${more} more` : ""}`;
+  const asked =
+    counts.nodesAsked === 0 ? "no node was asked" : `${counts.nodesAnswered} of ${counts.nodesAsked} nodes answered`;
+  return `${counts.pods} pods gathered, ${asked}${failed}`;
+}
+
+/** Reasons are words; an outcome's text is not trusted to be one. */
+function conditionWord(reason: string): string {
+  return /^[A-Za-z]([A-Za-z0-9_]{0,60})$/.test(reason) ? reason : "GatherFailed";
+}
+
+interface Verdict {
+  readonly status: Condition["status"];
+  readonly reason: string;
+  readonly message: string;
+}
+
+const unknownYet: Verdict = { status: "Unknown", reason: "NotFinished", message: "Not finished yet" };
+
+function progressing(status: Condition["status"], reason: Phase, message: string): Verdict {
+  return { status, reason, message };
+}
+
+function withConditions(
+  request: GatherRequest,
+  fields: RequestStatus,
+  progress: Verdict,
+  succeeded: Verdict,
+  nowMs: number,
+): RequestStatus {
+  const condition = (type: string, verdict: Verdict): Condition => {
+    const before = request.status.conditions?.find((one) => one.type === type);
+    return {
+      type,
+      ...verdict,
+      lastTransitionTime: before?.status === verdict.status ? before.lastTransitionTime : timeText(nowMs),
+    };
+  };
+  return { ...fields, conditions: [condition("Progressing", progress), condition("Succeeded", succeeded)] };
+}
+
+export function timeText(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
+}
