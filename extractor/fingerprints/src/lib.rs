@@ -1,3 +1,39 @@
 //! Facts about runtimes from the bytes that containers hold. Nothing here touches a file or makes a system call, and no
 //! bytes make it panic.
+//!
+//! A rule is data (which file, which section, which needle) plus a small pure function over a window of bytes; the
+//! caller owns the files and decides how much of them is read.
 #![forbid(unsafe_code)]
+
+pub mod elf;
+pub mod go;
+pub mod java;
+#[cfg(test)]
+mod mutation;
+pub mod node;
+pub mod os_release;
+pub mod properties;
+pub mod python;
+pub mod value;
+
+/// A language platform as the answer names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kind {
+    /// `Java`, `Node.js`, `Python` or `Golang`.
+    pub name: &'static str,
+    /// As the platform spells it, empty when unknown.
+    pub version: String,
+    /// Who built it, empty when unknown.
+    pub implementer: String,
+}
+
+impl Kind {
+    /// A kind of which only the name is known.
+    pub fn named(name: &'static str) -> Self {
+        Self {
+            name,
+            version: String::new(),
+            implementer: String::new(),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Java, from the library that is mapped and the `release` file of its home.
+
+use crate::Kind;
+use crate::properties::lookup;
+use crate::value::{value, version};
+
+/// How much of a `release` file is read.
+pub const MAX_RELEASE_BYTES: usize = 16 * 1024;
+
+/// Whether the mapped file is a Java virtual machine.
+pub fn is_virtual_machine(path: &[u8]) -> bool {
+    path.ends_with(b"/libjvm.so")
+}
+
+/// The folders in which the `release` file of a mapped `libjvm.so` may lie, best first. Up to Java 8 the library lies
+/// below `jre/lib/<architecture>`, and the file beside `jre`.
+pub fn homes(libjvm: &[u8]) -> Vec<&[u8]> {
+    let Some(home) = memchr::memmem::rfind(libjvm, b"/lib/").map(|end| &libjvm[..end]) else {
+        return Vec::new();
+    };
+    match home.strip_suffix(b"/jre") {
+        Some(outer) => vec![outer, home],
+        None => vec![home],
+    }
+}
+
+/// Java as the `release` file tells it. Version or implementer are empty when the file does not have them.
+pub fn release(bytes: &[u8]) -> Kind {
+    Kind {
+        name: "Java",
+        version: lookup(bytes, "JAVA_VERSION").and_then(version).unwrap_or_default(),
+        implementer: lookup(bytes, "IMPLEMENTOR").and_then(value).unwrap_or_default(),
+    }
+}
+
+/// Whether an environment's `JAVA_HOME` names another home than the one whose library is mapped. Links are not resolved
+/// here, so the answer is a hint for a person.
+pub fn disagrees(java_home: &[u8], libjvm: &[u8]) -> bool {
+    let named = java_home.strip_suffix(b"/").unwrap_or(java_home);
+    !named.is_empty() && !homes(libjvm).contains(&named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_home_is_found_from_the_mapped_library() {
+        for (path, expected) in [
+            (
+                "/usr/lib/jvm/java-17/lib/server/libjvm.so",
+                &["/usr/lib/jvm/java-17"][..],
+            ),
+            ("/opt/java/lib/minimal/libjvm.so", &["/opt/java"]),
+            ("/opt/semeru/lib/default/libjvm.so", &["/opt/semeru"]),
+            (
+                "/usr/lib/jvm/jdk8/jre/lib/amd64/server/libjvm.so",
+                &["/usr/lib/jvm/jdk8", "/usr/lib/jvm/jdk8/jre"],
+            ),
+            ("/opt/jre8/lib/amd64/server/libjvm.so", &["/opt/jre8"]),
+            ("/libjvm.so", &[]),
+        ] {
+            let expected: Vec<&[u8]> = expected.iter().map(|home| home.as_bytes()).collect();
+            assert_eq!(homes(path.as_bytes()), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_release_file_gives_version_and_implementer() {
+        for (name, bytes, expected) in [
+            (
+                "OpenJDK 17 of Debian",
+                &b"IMPLEMENTOR=\"Debian\"\nJAVA_RUNTIME_VERSION=\"17.0.15+6\"\nJAVA_VERSION=\"17.0.15\"\n"[..],
+                ("17.0.15", "Debian"),
+            ),
+            (
+                "JDK 8",
+                b"JAVA_VERSION=\"1.8.0_432\"\nOS_NAME=\"Linux\"\n",
+                ("1.8.0_432", ""),
+            ),
+            (
+                "jlink image",
+                b"JAVA_VERSION=\"21.0.5\"\nMODULES=\"java.base\"\n",
+                ("21.0.5", ""),
+            ),
+            (
+                "a command for a version",
+                b"JAVA_VERSION=\"$(id)\"\nIMPLEMENTOR=\"Red Hat, Inc.\"\n",
+                ("", "Red Hat, Inc."),
+            ),
+            ("no bytes", b"", ("", "")),
+        ] {
+            let kind = release(bytes);
+            assert_eq!((kind.version.as_str(), kind.implementer.as_str()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_java_home_is_noticed() {
+        let mapped = b"/opt/a/lib/server/libjvm.so";
+        for (java_home, expected) in [("", false), ("/opt/a", false), ("/opt/a/", false), ("/opt/b", true)] {
+            assert_eq!(disagrees(java_home.as_bytes(), mapped), expected, "{java_home}");
+        }
+    }
+}

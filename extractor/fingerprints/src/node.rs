@@ -1,0 +1,95 @@
+//! Node.js, from strings in the read-only data of its binary or of `libnode.so`.
+
+use memchr::memmem;
+
+use crate::value::three_numbers;
+
+/// The strings before a version, best first: the address of its sources in official builds, the name under which the
+/// inspector presents itself in all.
+const NEEDLES: [&[u8]; 2] = [b"nodejs.org/download/release/v", b"node.js/v"];
+/// How much two windows must overlap so that no string is cut.
+pub const OVERLAP: usize = 128;
+/// Where in the read-only data official builds have the string: this is looked at first.
+pub const LIKELY: std::ops::Range<u64> = 192 * 1024..448 * 1024;
+
+/// Whether the mapped file is Node.js as a library.
+pub fn is_library(path: &[u8]) -> bool {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    name.starts_with(b"libnode.so")
+}
+
+/// Whether the names of the dynamic symbols are those of Node.js: a part of the table is enough.
+pub fn exports(names: &[u8]) -> bool {
+    memmem::find(names, b"_ZN4node").is_some() && memmem::find(names, b"_ZN2v8").is_some()
+}
+
+/// The version, spelled `v22.14.0`, when this part of the read-only data has it.
+pub fn version(window: &[u8]) -> Option<String> {
+    NEEDLES
+        .iter()
+        .find_map(|needle| memmem::find_iter(window, needle).find_map(|start| semver(&window[start + needle.len()..])))
+}
+
+fn semver(bytes: &[u8]) -> Option<String> {
+    let numbers = three_numbers(bytes)?;
+    let is_suffix = |byte: &&u8| byte.is_ascii_alphanumeric() || b"-.".contains(byte);
+    let suffix = match bytes.get(numbers) {
+        Some(b'-') => bytes[numbers..].iter().take(40).take_while(is_suffix).count(),
+        _ => 0,
+    };
+    let end = numbers + suffix;
+    // A name that goes on is something else, and a string at the window's edge may be cut.
+    matches!(bytes.get(end), Some(0 | b'/' | b'"' | b'\'' | b' '))
+        .then(|| format!("v{}", String::from_utf8_lossy(&bytes[..end])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_stands_behind_known_strings() {
+        for (name, bytes, expected) in [
+            (
+                "official build",
+                &b"\0https://nodejs.org/download/release/v22.14.0/node-v22.14.0.tar.gz\0"[..],
+                Some("v22.14.0"),
+            ),
+            ("distribution's build", b"\0node.js/v18.19.0\0", Some("v18.19.0")),
+            ("release candidate", b"node.js/v24.0.0-rc.1\0", Some("v24.0.0-rc.1")),
+            (
+                "a pattern before the real one",
+                b"node.js/v%d\0 node.js/v20.20.2\0",
+                Some("v20.20.2"),
+            ),
+            ("cut at the edge", b"node.js/v20.20.2", None),
+            (
+                "a program that only speaks of it",
+                b"see https://nodejs.org/download/release/ for node.js/versions",
+                None,
+            ),
+            ("a number without end", b"node.js/v1.2.99999999999\0", None),
+            ("no bytes", b"", None),
+        ] {
+            assert_eq!(version(bytes).as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_library_is_known_by_its_name() {
+        for (path, expected) in [
+            ("/usr/lib/libnode.so.115", true),
+            ("/libnode.so", true),
+            ("/usr/lib/libnodes", false),
+            ("", false),
+        ] {
+            assert_eq!(is_library(path.as_bytes()), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn its_symbols_tell_node_from_other_users_of_the_engine() {
+        assert!(exports(b"\0_ZN4node10InitializeE\0_ZN2v87IsolateE\0"));
+        assert!(!exports(b"\0_ZN2v87IsolateE\0printf\0"));
+    }
+}

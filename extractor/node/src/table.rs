@@ -1,0 +1,385 @@
+//! One pass over the process table: which processes belong to the containers that are wanted.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
+
+use crate::cgroup::{self, ContainerId, Engine};
+use crate::credentials::{self, Credentials};
+use crate::links::{self, Place, Places};
+use crate::stat::{self, Stat};
+use crate::sys;
+
+/// Processes of containers beyond this number are left out, so that a flood of them costs no memory.
+const MAX_PROCESSES: usize = 16 * 1024;
+/// Links beyond this number are not looked at.
+const MAX_LINKS: usize = 16 * 1024;
+/// Different users of one container beyond this number are left out.
+const MAX_USERS: usize = 16;
+const BUFFER_BYTES: usize = 8 * 1024;
+
+/// A process of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// As the host numbers it.
+    pub pid: u32,
+    /// Clock ticks since boot at its start; with the pid this names it for good.
+    pub start: u64,
+    /// The process that started it, or that adopted it.
+    pub parent: u32,
+    /// Its real user, as the host numbers it.
+    pub uid: u32,
+    /// Whether another process of the container is its child.
+    pub has_children: bool,
+}
+
+/// A container with live processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Its bare ID.
+    pub id: ContainerId,
+    /// Where it belongs.
+    pub place: Place,
+    /// The engine, when the name of the control group tells it.
+    pub engine: Option<Engine>,
+    /// Its processes, the oldest first.
+    pub processes: Vec<Process>,
+    /// Who they run as, the user of the oldest process first; each as that user's oldest process has it.
+    pub users: Vec<Credentials>,
+}
+
+/// What one pass saw.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// The wanted containers in the order of their IDs.
+    pub containers: Vec<Container>,
+    /// How many processes the node has.
+    pub processes: usize,
+    /// Whether time or room ran out before the end of the table.
+    pub is_partial: bool,
+}
+
+/// Reads small files of `/proc` into one buffer, each with one read.
+struct Reader<'a> {
+    proc: BorrowedFd<'a>,
+    buffer: [u8; BUFFER_BYTES],
+}
+
+impl Reader<'_> {
+    fn read(&mut self, pid: u32, name: &str) -> io::Result<&[u8]> {
+        read_small(self.proc, &format!("{pid}/{name}"), &mut self.buffer)
+    }
+}
+
+fn read_small<'a>(dir: BorrowedFd, path: &str, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    let path = CString::new(path)?;
+    let file = sys::open_at(dir, &path, libc::O_RDONLY, 0)?;
+    let length = sys::read(file.as_fd(), buffer)?;
+    Ok(&buffer[..length])
+}
+
+/// The containers that the names in this directory tell of.
+pub fn places(dir: BorrowedFd) -> io::Result<Places> {
+    let (mut found, mut refused) = (Vec::new(), 0);
+    sys::each_name(dir, |name| {
+        match links::parse(name) {
+            Some(place) => found.push(place),
+            None => refused += 1,
+        }
+        found.len() < MAX_LINKS && refused < MAX_LINKS
+    })?;
+    Ok(Places::new(found, refused))
+}
+
+/// The processes of the containers in `places`, from the process table at `proc`. A process that is not wanted costs one
+/// small read; one that vanishes meanwhile is left out.
+pub fn scan(proc: BorrowedFd, places: &Places, until: Instant) -> io::Result<Table> {
+    let mut reader = Reader {
+        proc,
+        buffer: [0; BUFFER_BYTES],
+    };
+    let mut table = Table::default();
+    let mut pids = Vec::new();
+    sys::each_name(proc, |name| {
+        let is_number = name.first().is_some_and(|byte| (b'1'..=b'9').contains(byte));
+        if let (true, Ok(name)) = (is_number, std::str::from_utf8(name)) {
+            pids.extend(name.parse::<u32>());
+        }
+        true
+    })?;
+    table.processes = pids.len();
+    let mut found = Vec::new();
+    for (index, pid) in pids.into_iter().enumerate() {
+        if found.len() >= MAX_PROCESSES || (index % 64 == 0 && Instant::now() >= until) {
+            table.is_partial = true;
+            break;
+        }
+        found.extend(member(&mut reader, pid, places));
+    }
+    table.containers = containers(found, places);
+    Ok(table)
+}
+
+/// A process and where its container stands in the order.
+struct Member {
+    index: usize,
+    engine: Option<Engine>,
+    process: Process,
+    credentials: Credentials,
+}
+
+fn member(reader: &mut Reader, pid: u32, places: &Places) -> Option<Member> {
+    let text = reader.read(pid, "cgroup").ok()?;
+    let (id, engine) = cgroup::container(text, |id| places.index(id).is_some())?;
+    let Stat {
+        is_dead, parent, start, ..
+    } = stat::parse(reader.read(pid, "stat").ok()?)?;
+    let credentials = credentials::parse(reader.read(pid, "status").ok()?)?;
+    let process = Process {
+        pid,
+        start,
+        parent,
+        uid: credentials.uid,
+        has_children: false,
+    };
+    (!is_dead).then_some(Member {
+        index: places.index(&id)?,
+        engine,
+        process,
+        credentials,
+    })
+}
+
+fn containers(mut members: Vec<Member>, places: &Places) -> Vec<Container> {
+    members.sort_unstable_by_key(|member| (member.index, member.process.start, member.process.pid));
+    let mut containers: Vec<Container> = Vec::new();
+    for group in members.chunk_by(|a, b| a.index == b.index) {
+        let Some((id, place)) = places.get(group[0].index) else {
+            continue;
+        };
+        let mut parents: Vec<u32> = group.iter().map(|member| member.process.parent).collect();
+        parents.sort_unstable();
+        let mut users: Vec<Credentials> = Vec::new();
+        let mut processes = Vec::new();
+        for Member {
+            process, credentials, ..
+        } in group
+        {
+            if !users.iter().any(|user| user.uid == process.uid) {
+                if users.len() >= MAX_USERS {
+                    continue;
+                }
+                users.push(credentials.clone());
+            }
+            let has_children = parents.binary_search(&process.pid).is_ok();
+            processes.push(Process {
+                has_children,
+                ..process.clone()
+            });
+        }
+        let engine = group.iter().find_map(|member| member.engine);
+        containers.push(Container {
+            id: *id,
+            place: place.clone(),
+            engine,
+            processes,
+            users,
+        });
+    }
+    containers
+}
+
+/// The engine of a container: as its control group's name tells, else as its parent on the host does; CRI-O when neither
+/// is known.
+pub fn engine(proc: BorrowedFd, container: &Container) -> Engine {
+    let helper = || {
+        let mut buffer = [0; 1024];
+        let parent = container.processes.first()?.parent;
+        let stat = stat::parse(read_small(proc, &format!("{parent}/stat"), &mut buffer).ok()?)?;
+        Engine::of_helper(&stat.name)
+    };
+    container.engine.or_else(helper).unwrap_or(Engine::CriO)
+}
+
+/// Whether the directory is that of the process as the table has it, and not of a later one with its number.
+pub fn is_same(process_dir: BorrowedFd, process: &Process) -> bool {
+    let mut buffer = [0; 1024];
+    let text = read_small(process_dir, "stat", &mut buffer);
+    let stat = text.ok().and_then(stat::parse);
+    stat.is_some_and(|stat| stat.start == process.start && !stat.is_dead)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use super::*;
+
+    const A: &str = "6b802b182bf29e003f532d3b40c440b66b802b182bf29e003f532d3b40c440b6";
+
+    struct Sample(PathBuf);
+
+    impl Drop for Sample {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).expect("remove the folder");
+        }
+    }
+
+    impl Sample {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("table-test-{}-{name}", std::process::id()));
+            fs::create_dir_all(path.join("proc")).expect("make the folder");
+            fs::create_dir_all(path.join("links")).expect("make the folder");
+            Self(path)
+        }
+
+        fn process(&self, pid: u32, (name, state, parent, start): (&str, char, u32, u64), uid: u32, cgroup: &str) {
+            let dir = self.0.join("proc").join(pid.to_string());
+            fs::create_dir_all(&dir).expect("make the folder");
+            let stat = format!("{pid} ({name}) {state} {parent} {} {start} 0 0\n", ["0"; 17].join(" "));
+            fs::write(dir.join("stat"), stat).expect("write");
+            fs::write(
+                dir.join("status"),
+                format!("Name:\t{name}\nUid:\t{uid}\t0\t0\t0\nGid:\t{uid}\nGroups:\t{uid}\n"),
+            )
+            .expect("write");
+            fs::write(dir.join("cgroup"), format!("0::{cgroup}\n")).expect("write");
+        }
+
+        fn link(&self, name: &str) {
+            fs::write(self.0.join("links").join(name), "").expect("write");
+        }
+
+        fn open(&self, name: &str) -> fs::File {
+            fs::File::open(Path::new(&self.0).join(name)).expect("open")
+        }
+
+        fn places(&self) -> Places {
+            places(self.open("links").as_fd()).expect("places")
+        }
+
+        fn scan(&self) -> Table {
+            let until = Instant::now() + Duration::from_secs(60);
+            scan(self.open("proc").as_fd(), &self.places(), until).expect("scan")
+        }
+    }
+
+    #[test]
+    fn processes_are_gathered_by_container_the_oldest_first() {
+        let sample = Sample::new("gather");
+        let b = A.replace("6b", "00");
+        sample.link(&format!("web_shop_app-{A}.log"));
+        sample.link(&format!("db_shop_db-{b}.log"));
+        sample.link("something else");
+        let group = format!("/kubepods/pod1/{A}");
+        sample.process(7, ("late)", 'S', 6, 300), 1000, &group);
+        sample.process(6, ("sh", 'S', 2, 100), 0, &group);
+        sample.process(9, ("mid", 'S', 6, 200), 1000, &group);
+        sample.process(8, ("dead", 'Z', 6, 150), 0, &group);
+        sample.process(
+            5,
+            ("db", 'S', 3, 50),
+            26,
+            &format!("/kubepods.slice/cri-containerd-{b}.scope/init"),
+        );
+        sample.process(2, ("containerd-shim", 'S', 1, 40), 0, "/system.slice");
+        sample.process(3, ("conmon", 'S', 1, 40), 0, "/system.slice");
+        fs::create_dir_all(sample.0.join("proc/99")).expect("a process without files");
+        fs::create_dir_all(sample.0.join("proc/self")).expect("not a process");
+        let table = sample.scan();
+        assert_eq!(
+            (table.processes, table.is_partial, sample.places().refused),
+            (8, false, 1)
+        );
+        let [db, web] = table.containers.as_slice() else {
+            panic!("two containers")
+        };
+        assert_eq!(
+            (
+                db.place.pod.as_str(),
+                web.place.pod.as_str(),
+                web.id.to_string().as_str()
+            ),
+            ("db", "web", A)
+        );
+        let order: Vec<_> = web.processes.iter().map(|p| (p.pid, p.uid, p.has_children)).collect();
+        assert_eq!(order, [(6, 0, true), (9, 1000, false), (7, 1000, false)]);
+        let users: Vec<_> = web
+            .users
+            .iter()
+            .map(|user| (user.uid, user.groups.as_slice()))
+            .collect();
+        assert_eq!(users, [(0, &[0][..]), (1000, &[1000])]);
+        let proc = sample.open("proc");
+        assert_eq!(
+            engine(proc.as_fd(), web),
+            Engine::Containerd,
+            "by the name of the parent on the host"
+        );
+        assert_eq!(
+            engine(proc.as_fd(), db),
+            Engine::Containerd,
+            "the control group's name comes first"
+        );
+    }
+
+    #[test]
+    fn an_unknown_parent_on_the_host_means_crio() {
+        let sample = Sample::new("engine");
+        sample.link(&format!("p_n_c-{A}.log"));
+        sample.process(6, ("app", 'S', 1, 100), 0, &format!("/kubepods/pod1/{A}"));
+        sample.process(1, ("systemd", 'S', 0, 1), 0, "/");
+        let table = sample.scan();
+        assert_eq!(engine(sample.open("proc").as_fd(), &table.containers[0]), Engine::CriO);
+    }
+
+    #[test]
+    fn a_number_used_again_is_not_the_same_process() {
+        let sample = Sample::new("again");
+        sample.link(&format!("p_n_c-{A}.log"));
+        let group = format!("/kubepods/pod1/{A}");
+        sample.process(6, ("app", 'S', 1, 100), 0, &group);
+        let process = sample.scan().containers[0].processes[0].clone();
+        assert!(is_same(sample.open("proc/6").as_fd(), &process));
+        sample.process(6, ("app", 'S', 1, 101), 0, &group);
+        assert!(!is_same(sample.open("proc/6").as_fd(), &process), "started later");
+        sample.process(6, ("app", 'Z', 1, 100), 0, &group);
+        assert!(!is_same(sample.open("proc/6").as_fd(), &process), "dead");
+    }
+
+    #[test]
+    fn a_pass_that_has_no_time_left_says_so() {
+        let sample = Sample::new("time");
+        sample.process(6, ("app", 'S', 1, 100), 0, "/");
+        let table = scan(sample.open("proc").as_fd(), &sample.places(), Instant::now()).expect("scan");
+        assert!(table.is_partial);
+    }
+
+    #[test]
+    fn no_bytes_of_proc_make_it_panic() {
+        let good = format!(
+            "42 (a) b) S 1 {} 100 0\nUid:\t1\t1\nGid:\t1\n0::/kubepods/crio-{A}.scope\n",
+            ["0"; 17].join(" ")
+        );
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        for round in 0..20_000 {
+            let mut bytes = good.clone().into_bytes();
+            for _ in 0..=round % 5 {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                let index = (random >> 8) as usize % bytes.len();
+                bytes[index] = random as u8;
+            }
+            bytes.truncate(1 + (random >> 20) as usize % good.len());
+            let _ = stat::parse(&bytes);
+            let _ = credentials::parse(&bytes);
+            let _ = cgroup::container(&bytes, |_| true);
+            let _ = links::parse(&bytes);
+            let _ = crate::maps::path(&bytes);
+        }
+    }
+}
