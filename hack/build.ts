@@ -18,7 +18,7 @@ import { basename, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { cacheDir, cargoEnv, cloneDir } from "./cache.ts";
-import { type Log, withLock } from "./cluster/binaries.ts";
+import { type Log, withLock } from "./lock.ts";
 
 const run = promisify(execFile);
 

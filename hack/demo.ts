@@ -6,7 +6,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { applySamples, buildSampleImages } from "../e2e/samples/apply.ts";
-import { samples } from "../e2e/samples/samples.ts";
+import { loadSamples, type Sample } from "../e2e/samples/samples.ts";
 import type { InventoryRow } from "../src/api/gather.ts";
 import { cloneDir } from "./cache.ts";
 import { type Cluster, down, up } from "./cluster/cluster.ts";
@@ -46,8 +46,9 @@ async function demo(): Promise<void> {
     ...(await buildSampleImages()),
   ]);
   await step(`Importing ${images.length} images into the nodes`, async () => {
-    for (const image of images) await cluster.importImage(image.archive);
+    for (const archive of new Set(images.map((image) => image.archive))) await cluster.importImage(archive);
   });
+  const samples = await loadSamples();
   await step("Starting clean: no config, feature gate off", () => startClean(cluster));
   await step("Installing the operator, as an administrator would", () => install(cluster));
   await step(`Starting ${samples.length} sample pods in several namespaces on both nodes`, () => applySamples(cluster));
@@ -57,7 +58,7 @@ async function demo(): Promise<void> {
   await step("Turning the feature gate on", () => turnGateOn(cluster));
   await step("Asking for a gather now", () => gatherNow(cluster));
   const rows = await step("What was found", () => results(cluster));
-  const wrong = compare(rows);
+  const wrong = compare(samples, rows);
   console.log(`\n${table(["NAMESPACE", "POD", "CONTAINER", "OS", "RUNTIME", "FRAMEWORKS", ""], wrong.table)}`);
   console.log(`\nThe demo took ${((Date.now() - startedMs) / 1000).toFixed(0)} s.`);
   console.log(
@@ -135,7 +136,10 @@ async function results(cluster: Cluster): Promise<readonly InventoryRow[]> {
 }
 
 /** The inventory's rows of the samples, each marked by whether it says what the sample really runs. */
-function compare(rows: readonly InventoryRow[]): { readonly table: string[][]; readonly count: number } {
+function compare(
+  samples: readonly Sample[],
+  rows: readonly InventoryRow[],
+): { readonly table: string[][]; readonly count: number } {
   let count = 0;
   const lines = samples.flatMap((sample) =>
     sample.containers.map((container) => {
