@@ -207,7 +207,7 @@ test("an archive is named after its second in UTC", () => {
   assert.is(archiveName(Date.UTC(2026, 0, 2, 3, 4, 5, 999)), "insights-2026-01-02-030405.tar.gz");
 });
 
-test("errors are sorted, name no node, and the limit comes last", () => {
+test("errors are sorted, equal ones counted, name no node, and the limit comes last", () => {
   const failed = (node: string, message: string): NodeOutcome => ({
     kind: "failed",
     query: { node, containers: [] },
@@ -220,10 +220,10 @@ test("errors are sorted, name no node, and the limit comes last", () => {
     found: new Map(),
     problems: ["os: x", "y"],
   };
-  assert.equal(archiveErrors([failed("node-b", "b"), partly, failed("node-a", "a")], 8_000), [
+  assert.equal(archiveErrors([failed("node-b", "b"), failed("node-c", "b"), partly, failed("node-a", "a")], 8_000), [
     "2 entries of the answer dropped, the first because of os: x",
     "a",
-    "b",
+    "b (2 nodes)",
     "the 8000 limit for number of pods gathered was reached",
   ]);
   assert.equal(archiveErrors([], null), []);

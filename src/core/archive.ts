@@ -146,17 +146,19 @@ function report(name: string, duration: number, records: number, errors: readonl
   };
 }
 
-/** The errors of the report: one per failed node, sorted, without the nodes' names, and the pod limit last. */
+/** The errors of the report: those of the nodes, sorted, equal ones counted, without the nodes' names; the pod limit last. */
 export function archiveErrors(outcomes: readonly NodeOutcome[], podLimit: number | null): readonly string[] {
-  const failures = outcomes.flatMap((outcome) =>
-    outcome.kind === "failed"
-      ? [outcome.message]
-      : outcome.problems.length === 0
-        ? []
-        : [problemsMessage(outcome.problems)],
-  );
-  const limit = podLimit === null ? [] : [`the ${podLimit} limit for number of pods gathered was reached`];
-  return [...failures.sort(), ...limit];
+  const counts = new Map<string, number>();
+  for (const outcome of outcomes) {
+    if (outcome.kind === "answered" && outcome.problems.length === 0) continue;
+    const message = outcome.kind === "failed" ? outcome.message : problemsMessage(outcome.problems);
+    counts.set(message, (counts.get(message) ?? 0) + 1);
+  }
+  const messages = [...counts].map(([message, count]) => (count === 1 ? message : `${message} (${count} nodes)`));
+  return [
+    ...messages.sort(),
+    ...(podLimit === null ? [] : [`the ${podLimit} limit for number of pods gathered was reached`]),
+  ];
 }
 
 /** One sentence for all entries of one answer that were dropped. */

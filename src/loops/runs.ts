@@ -1,0 +1,97 @@
+/** The gathers of a gatherer: one at a time, each known by its id, also after a restart. */
+import type { GatherMetrics } from "../adapters/gather-metrics.ts";
+import type { Journal } from "../adapters/journal.ts";
+import type { Logger } from "../adapters/telemetry.ts";
+import type { GatherOrder, GatherProgress } from "../api/gather.ts";
+import { failedResult, type GatherResult, type GatherWorld, gather, type Stage } from "./gather.ts";
+
+export type Started = "started" | "same" | "busy";
+
+export interface RunsOptions {
+  readonly world: GatherWorld;
+  readonly journal: Journal;
+  readonly metrics: GatherMetrics;
+  readonly log: Logger;
+}
+
+export class GatherRuns {
+  readonly #options: RunsOptions;
+  readonly #stop = new AbortController();
+  #running: { readonly id: string; readonly done: Promise<void> } | undefined;
+
+  constructor(options: RunsOptions) {
+    this.#options = options;
+  }
+
+  /** Starts a gather unless its id is known already or another one runs; an interrupted one is started again. */
+  start(order: GatherOrder): Started {
+    if (this.#running?.id === order.id) return "same";
+    const known = this.#options.journal.find(order.id);
+    if (known !== undefined && known.phase !== "Interrupted") return "same";
+    if (this.#running !== undefined) return "busy";
+    this.#running = { id: order.id, done: this.#run(order) };
+    return "started";
+  }
+
+  /** Undefined for an id that was never started or is long past. */
+  find(id: string): GatherProgress | undefined {
+    return this.#options.journal.find(id);
+  }
+
+  /** Ends the running gather; it stays without outcome, so that the next process calls it Interrupted. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running?.done;
+  }
+
+  async #run(order: GatherOrder): Promise<void> {
+    const { journal, metrics, world } = this.#options;
+    const log = this.#options.log.child({ gather: order.id });
+    const { signal } = this.#stop;
+    const { id } = order;
+    const startedAtMs = world.nowMs();
+    const running = (stage: Stage): GatherProgress => {
+      return { id, phase: "Running", stage, startedAtMs, finishedAtMs: null, outcome: null };
+    };
+    journal.remember(running("ListingPods"));
+    log.info({ runtimeInfo: order.runtimeInfo, filtered: order.namespaces !== undefined }, "Gathering");
+    try {
+      const result = await this.#gather(order, running);
+      const { outcome, inventory, failures } = result;
+      const finished: GatherProgress = { ...running("Done"), phase: "Finished", finishedAtMs: world.nowMs(), outcome };
+      journal.remember(finished);
+      metrics.observe(outcome, failures);
+      const { succeeded, reason, message, counts, durationsMs } = outcome;
+      log[succeeded ? "info" : "error"]({ succeeded, reason, message, counts, durationsMs }, "Gathered");
+      for (const { node, reason: why, message: how } of failures)
+        log.warn({ node, reason: why, message: how }, "A node's runtimes are missing");
+      if (inventory !== null) await journal.writeInventory(inventory);
+      await journal.write(finished);
+    } catch (cause) {
+      if (signal.aborted) log.info("Gather interrupted");
+      else log.error({ err: cause }, "The outcome of a gather could not be kept");
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** The start marker is on disk before any work: a gather that cannot leave one fails. */
+  async #gather(order: GatherOrder, running: (stage: Stage) => GatherProgress): Promise<GatherResult> {
+    const { journal, world, log } = this.#options;
+    const { signal } = this.#stop;
+    try {
+      await journal.write(running("ListingPods"));
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      return failedResult("ArchiveWriteFailed", `writing the start marker: ${why}`);
+    }
+    try {
+      return await gather(order, world, { signal, onStage: (stage) => journal.remember(running(stage)) });
+    } catch (cause) {
+      signal.throwIfAborted();
+      log.error({ err: cause }, "A gather broke off");
+      const why = cause instanceof Error ? cause.message : String(cause);
+      return failedResult("InternalError", why);
+    }
+  }
+}
