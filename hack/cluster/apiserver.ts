@@ -1,13 +1,20 @@
 /** etcd and an API server alone, on loopback, for tests that need no node: up in seconds, gone with `stop`. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Access, kubectl, waitFor } from "../kubectl.ts";
 import { applyOpenshift } from "../openshift/objects.ts";
 import { apiBinaries, ensureBinaries } from "./binaries.ts";
-import { type ApiServerPlace, apiServerCommand, etcdCommand, kubeconfig, writeSecrets } from "./control-plane.ts";
+import {
+  type ApiServerPlace,
+  apiServerCommand,
+  etcdCommand,
+  kubeconfig,
+  readAuthority,
+  writeSecrets,
+} from "./control-plane.ts";
 
 export interface ApiServer extends Access {
   /** Where kube config and logs lie; removed by `stop`. */
@@ -49,9 +56,9 @@ export async function startApiServer({
   };
   try {
     const access: Access = { kubectl: join(binDir, "kubectl"), kubeconfig: join(dir, "kubeconfig") };
-    const authority = await waitFor("the API server's certificate", async () =>
-      readFileSync(join(dir, "certs", "apiserver.crt")),
-    );
+    const authority = await waitFor("the API server's certificate", async () => readAuthority(dir), {
+      everyMs: 100,
+    });
     writeFileSync(access.kubeconfig, kubeconfig(`https://127.0.0.1:${port}`, place.secrets.token, authority), {
       mode: 0o600,
     });
@@ -87,12 +94,11 @@ function controllerCommand(place: ApiServerPlace, access: Access): string[] {
   ];
 }
 
-/** Ends with this process at the latest. */
-function start(dir: string, name: string, [program = "", ...args]: readonly string[]): ChildProcess {
+/** Ends with this process at the latest, also when this one is killed. */
+function start(dir: string, name: string, command: readonly string[]): ChildProcess {
   const log = openSync(join(dir, `${name}.log`), "a");
-  const child = spawn(program, args, { stdio: ["ignore", log, log] });
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", ...command], { stdio: ["ignore", log, log] });
   closeSync(log);
-  process.once("exit", () => child.kill("SIGKILL"));
   return child;
 }
 

@@ -1,11 +1,11 @@
 /** The programs of the local cluster, built from pinned Go modules into the shared cache. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { cacheDir } from "../cache.ts";
+import { type Log, withLock } from "../lock.ts";
 
 const run = promisify(execFile);
 const toolsDir = join(import.meta.dirname, "tools");
@@ -49,14 +49,14 @@ const binaries: readonly Binary[] = [
 export const apiBinaries = ["etcd", "kube-apiserver", "kubectl"] as const;
 export const allBinaries = binaries.map(({ name }) => name);
 
-export type Log = (line: string) => void;
-
 /** The folder that holds the named programs; builds those that are missing, one clone at a time. */
 export async function ensureBinaries(names: readonly string[], log: Log): Promise<string> {
   const dir = cacheDir("bin", await key());
   const missing = () => binaries.filter(({ name }) => names.includes(name) && !existsSync(join(dir, name)));
   if (missing().length === 0) return dir;
   await withLock(join(dir, ".lock"), log, async () => {
+    const partials = readdirSync(dir).filter((file) => file.includes(".partial."));
+    for (const file of partials) rmSync(join(dir, file), { force: true });
     const todo = missing();
     for (const [done, binary] of todo.entries()) await build(binary, dir, `${done + 1} of ${todo.length}`, log);
   });
@@ -66,7 +66,8 @@ export async function ensureBinaries(names: readonly string[], log: Log): Promis
 async function build(binary: Binary, dir: string, position: string, log: Log): Promise<void> {
   log(`Building ${binary.name} (${position}, up to ${binary.seconds} s when nothing is cached) ...`);
   const startedMs = Date.now();
-  const partial = join(dir, `.${binary.name}.partial`);
+  // A compiler that outlived a killed run may still write to the name of that run.
+  const partial = join(dir, `.${binary.name}.partial.${process.pid}`);
   const flags = `-s -w -X k8s.io/component-base/version.gitVersion=${kubernetesVersion}`;
   const args = [
     "-n",
@@ -103,37 +104,4 @@ async function key(): Promise<string> {
   }
   const { stdout } = await run("go", ["env", "GOVERSION", "GOARCH"]);
   return hash.update(stdout).digest("hex").slice(0, 16);
-}
-
-/** Runs `work` while holding a lock file; a lock whose holder is gone is taken over. */
-export async function withLock<T>(path: string, log: Log, work: () => Promise<T>): Promise<T> {
-  const mine = `${path}.${process.pid}`;
-  writeFileSync(mine, String(process.pid));
-  try {
-    for (let told = false; !takeLock(mine, path); told = true) {
-      if (!told) log(`Waiting for another run of this project (process ${readFileSync(path, "utf8")}) ...`);
-      await sleep(500);
-    }
-    try {
-      return await work();
-    } finally {
-      rmSync(path, { force: true });
-    }
-  } finally {
-    rmSync(mine, { force: true });
-  }
-}
-
-function takeLock(mine: string, path: string): boolean {
-  try {
-    linkSync(mine, path);
-    return true;
-  } catch {
-    try {
-      if (!existsSync(`/proc/${readFileSync(path, "utf8")}`)) rmSync(path, { force: true });
-    } catch {
-      // Released between the two looks: the next turn takes it.
-    }
-    return false;
-  }
 }

@@ -1,39 +1,38 @@
 /** A real Kubernetes cluster on this machine, without Docker or a VM: made, found again and taken away. */
-import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import {
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
-import { promisify } from "node:util";
-import { cloneDir } from "../cache.ts";
 import { type Access, kubectl, waitFor } from "../kubectl.ts";
-import { applyOpenshift, openshiftApiDir } from "../openshift/objects.ts";
-import { maxNodes, nodeAddresses } from "./addresses.ts";
-import { allBinaries, ensureBinaries, type Log, withLock } from "./binaries.ts";
-import { type ApiServerPlace, controlPlaneScript, kubeconfig, writeSecrets } from "./control-plane.ts";
+import { type Log, withLock } from "../lock.ts";
+import { applyOpenshift } from "../openshift/objects.ts";
+import { standInCommand } from "../openshift/stand-in.ts";
+import { type Addresses, addresses, maxNodes, nodeAddresses } from "./addresses.ts";
+import { importArchive } from "./archives.ts";
+import { allBinaries, ensureBinaries } from "./binaries.ts";
+import { cgroupOf } from "./cgroups.ts";
+import { type ApiServerPlace, controlPlaneScript, kubeconfig, readAuthority, writeSecrets } from "./control-plane.ts";
 import { dnsImage, dnsObjects } from "./dns.ts";
-import { findMachines, inMachine, isAlive, type ProcessId, startMachine, stopMachine } from "./machine.ts";
-import { containerdSocket, pauseImage, prepareNode } from "./node.ts";
+import { inMachine, isAlive, type ProcessId, startMachine } from "./machine.ts";
+import { connectHost, connectNode, connectServices } from "./network.ts";
+import { pauseImage, prepareNode } from "./node.ts";
 import { writeProgramImage } from "./program-image.ts";
-import { addressesOf, type ClusterState, clusterDir, freeIndex, readState, stateLock, writeState } from "./state.ts";
-
-const run = promisify(execFile);
+import {
+  type ClusterState,
+  clusterDir,
+  clusterLock,
+  freeIndex,
+  isConnected,
+  readState,
+  sharedLock,
+  writeState,
+} from "./state.ts";
+import { sweep } from "./sweep.ts";
 
 export interface Cluster extends Access {
   readonly name: string;
   readonly dir: string;
   readonly binDir: string;
   readonly nodes: readonly { readonly name: string; readonly address: string; readonly init: ProcessId }[];
-  /** Brings an OCI or docker archive into every node, unless the same bytes are there already. */
+  /** Brings an OCI or docker archive into every node, unless its very images are there already. */
   importImage(archive: string): Promise<void>;
 }
 
@@ -48,28 +47,31 @@ export interface UpOptions {
 
 /** Makes the cluster, or finds the one that is there and whole; one that is half made or dead is swept and made anew. */
 export async function up({ name, nodes, openshift = true, log = say }: UpOptions): Promise<Cluster> {
-  if (!/^[a-z][a-z0-9-]{0,19}$/.test(name))
-    throw new Error(`cluster name "${name}": use up to 20 lower-case letters, digits and -`);
+  const dir = clusterDir(name);
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > maxNodes)
     throw new Error(`a cluster has 1 to ${maxNodes} nodes, not ${nodes}`);
-  const binDir = await ensureBinaries(allBinaries, log);
-  const existing = readState(name);
-  if (existing !== undefined && isWhole(existing)) {
-    if (existing.nodes !== nodes)
-      throw new Error(`cluster "${name}" is up with ${existing.nodes} nodes, not ${nodes}: take it down first`);
-    log(`Cluster "${name}" is up already`);
-    return clusterOf(existing, binDir);
-  }
-  if (existing !== undefined || existsSync(clusterDir(name))) {
-    log(`Cluster "${name}" is half made or its processes are gone: sweeping it`);
-    await down(name, log);
-  }
-  const state = await withLock(stateLock(), log, async () => {
-    const fresh: ClusterState = { name, index: freeIndex(), nodes, openshift, ready: false, nodeInits: [] };
-    writeState(fresh);
-    return fresh;
+  return withLock(clusterLock(name), log, async () => {
+    const existing = readState(name);
+    if (existing !== undefined && isWhole(existing)) {
+      if (existing.nodes !== nodes || existing.openshift !== openshift)
+        throw new Error(
+          `cluster "${name}" is up with ${describe(existing)}, not ${describe({ nodes, openshift })}: take it down first (npm run cluster:down -- --name ${name})`,
+        );
+      log(`Cluster "${name}" is up already`);
+      return clusterOf(existing);
+    }
+    if (existsSync(dir)) {
+      log(`Cluster "${name}" is half made or its processes are gone: sweeping it`);
+      await sweep(name);
+    }
+    const binDir = await ensureBinaries(allBinaries, log);
+    const state = await withLock(sharedLock(), log, async () => {
+      const fresh = { name, index: freeIndex(), nodes, openshift, binDir, ready: false, nodeInits: [] };
+      writeState(fresh);
+      return fresh;
+    });
+    return create(state, log);
   });
-  return create(state, binDir, log);
 }
 
 /** The cluster of that name; throws when it is not up. */
@@ -77,37 +79,96 @@ export async function loadCluster(name: string): Promise<Cluster> {
   const state = readState(name);
   if (state === undefined || !isWhole(state))
     throw new Error(`cluster "${name}" is not up: npm run cluster:up -- --name ${name}`);
-  return clusterOf(state, await ensureBinaries(allBinaries, say));
+  return clusterOf(state);
 }
 
-/** Removes everything a cluster of that name left on this machine; does nothing when there is nothing. */
+/** Removes everything a cluster of that name left on this machine, whole or not; does nothing when there is nothing. */
 export async function down(name: string, log: Log = say): Promise<void> {
-  const dir = clusterDir(name);
-  const state = readState(name);
-  for (const init of findMachines(dir)) await stopMachine(init);
-  if (state !== undefined) {
-    await run("ip", ["link", "delete", addressesOf(state).hostInterface]).catch(() => undefined);
-    for (let number = 1; number <= state.nodes; number += 1) await removeCgroups(cgroupOf(name, number));
-  }
-  if (!existsSync(dir)) {
-    log(`There is no cluster "${name}"`);
-    return;
-  }
-  rmSync(dir, { recursive: true, force: true });
-  log(`Cluster "${name}" is gone`);
+  await withLock(clusterLock(name), log, async () => {
+    const removed = await sweep(name);
+    log(
+      removed.length === 0
+        ? `There is no cluster "${name}"`
+        : `Cluster "${name}" is gone: removed ${removed.join(", ")}`,
+    );
+  });
 }
 
-async function create(state: ClusterState, binDir: string, log: Log): Promise<Cluster> {
-  const { name, index } = state;
-  const dir = clusterDir(name);
-  const net = addressesOf(state);
-  const timed = stopwatch(log);
+/** A machine and the folder with its logs. */
+interface Machine {
+  readonly dir: string;
+  readonly init: ProcessId;
+}
 
-  const controlPlane = join(dir, "control-plane");
-  const place: ApiServerPlace = {
-    dir: controlPlane,
+async function create(bare: ClusterState, log: Log): Promise<Cluster> {
+  const timed = stopwatch(log);
+  const { machines, net } = await startMachines(bare);
+  const state: ClusterState = { ...bare, ...machines };
+  const cluster = clusterOf(state);
+  const dirs = ["control-plane", ...cluster.nodes.map((node) => node.name)].map((name) => join(cluster.dir, name));
+  const inits = [machines.controlPlane, ...machines.nodeInits];
+  const all: Machine[] = inits.map((init, at) => ({ init, dir: dirs[at] ?? cluster.dir }));
+
+  await writeKubeconfig(cluster, net, all);
+  timed("Control plane is ready");
+  await importOwnImages(cluster);
+  timed("Images of the cluster's own pods are in the nodes");
+  const dns = JSON.stringify({ apiVersion: "v1", kind: "List", items: dnsObjects(net) });
+  await Promise.all([
+    state.openshift ? applyOpenshift(cluster) : undefined,
+    kubectl(cluster, ["apply", "-f", "-"], dns),
+  ]);
+  if (state.openshift) timed("OpenShift's kinds are there");
+  await waitWhileAlive(`${state.nodes} nodes to be ready (logs below ${cluster.dir})`, all, async () => {
+    const path = '{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {end}';
+    const ready = (await kubectl(cluster, ["get", "nodes", "-o", `jsonpath=${path}`])).match(/True/g) ?? [];
+    return ready.length === state.nodes ? true : undefined;
+  });
+  timed(state.nodes === 1 ? "The node is ready" : `${state.nodes} nodes are ready`);
+  await kubectl(cluster, ["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s"]);
+  timed("DNS answers");
+  writeState({ ...state, ready: true });
+  return cluster;
+}
+
+/** Starts the control plane and the nodes on their network; each is written down as soon as it is there. */
+async function startMachines(state: ClusterState) {
+  const { name, index, binDir } = state;
+  const dir = clusterDir(name);
+  const net = addresses(index);
+  const place = controlPlanePlace(state, net);
+  const configFile = join(place.dir, "kubeconfig");
+  const configOperator = state.openshift ? await standInCommand(place.dir, configFile) : undefined;
+  const script = join(place.dir, "init.sh");
+  writeFileSync(script, controlPlaneScript(place, net, configOperator));
+  const controlPlane = await startMachine(script, join(place.dir, "init.log"));
+  writeState({ ...state, controlPlane });
+  await waitWhileAlive("the cluster's bridge", [{ init: controlPlane, dir: place.dir }], () =>
+    inMachine(controlPlane, ["ip", "link", "show", "br0"]),
+  );
+  await connectHost(net, controlPlane);
+
+  const nodes = Array.from({ length: state.nodes }, (_, at) => nodeAddresses(index, at + 1));
+  const nodeInits: ProcessId[] = [];
+  for (const [at, node] of nodes.entries()) {
+    const nodeDir = join(dir, node.name);
+    const cgroup = cgroupOf(name, at + 1);
+    const nodeScript = prepareNode({ dir: nodeDir, binDir, kubeconfig: configFile, cgroup, node, nodes, net });
+    const init = await startMachine(nodeScript, join(nodeDir, "init.log"));
+    nodeInits.push(init);
+    writeState({ ...state, controlPlane, nodeInits });
+    await connectNode(net, node, { controlPlane, init });
+    if (at === 0) await connectServices(net, node, controlPlane);
+  }
+  return { machines: { controlPlane, nodeInits }, net };
+}
+
+function controlPlanePlace({ name, binDir }: ClusterState, net: Addresses): ApiServerPlace {
+  const dir = join(clusterDir(name), "control-plane");
+  return {
+    dir,
     binDir,
-    secrets: writeSecrets(controlPlane),
+    secrets: writeSecrets(dir),
     address: net.apiServer,
     port: 6443,
     etcdPort: 2379,
@@ -115,186 +176,78 @@ async function create(state: ClusterState, binDir: string, log: Log): Promise<Cl
     services: net.services,
     publishEndpoint: true,
   };
-  const configFile = join(controlPlane, "kubeconfig");
-  const configOperator = state.openshift
-    ? [process.execPath, join(cloneDir, "hack/openshift/config-operator.ts"), configFile, await openshiftApiDir()]
-    : undefined;
-  const script = join(controlPlane, "init.sh");
-  writeFileSync(script, controlPlaneScript(place, net, configOperator));
-  const init = await startMachine(script, join(controlPlane, "init.log"));
-  writeState({ ...state, controlPlane: init });
-  await connectHost(state, init);
+}
 
-  const nodes = Array.from({ length: state.nodes }, (_, at) => nodeAddresses(index, at + 1));
-  const nodeInits: ProcessId[] = [];
-  for (const [at, node] of nodes.entries()) {
-    const place = {
-      dir: join(dir, node.name),
-      binDir,
-      kubeconfig: configFile,
-      cgroup: cgroupOf(name, at + 1),
-      node,
-      nodes,
-      net,
-    };
-    nodeInits.push(await startMachine(prepareNode(place), join(dir, node.name, "init.log")));
-    writeState({ ...state, controlPlane: init, nodeInits });
-    await connectNode(
-      init,
-      nodeInits[at] as ProcessId,
-      `node${at + 1}`,
-      `${node.pods}`,
-      node.address,
-      net.hostInterface,
-    );
-  }
-
-  const authority = await waitFor(`the API server (log: ${join(controlPlane, "kube-apiserver.log")})`, async () =>
-    readFileSync(join(controlPlane, "certs", "apiserver.crt")),
+/** Everything that waits for the kube config starts when it appears, and finds an API server that is ready. */
+async function writeKubeconfig(cluster: Cluster, net: Addresses, machines: readonly Machine[]): Promise<void> {
+  const controlPlane = join(cluster.dir, "control-plane");
+  const authority = await waitWhileAlive("the API server's certificate", machines, async () =>
+    readAuthority(controlPlane),
   );
-  const temporary = join(controlPlane, "kubeconfig.new");
-  writeFileSync(temporary, kubeconfig(`https://${net.apiServer}:6443`, place.secrets.token, authority), {
-    mode: 0o600,
-  });
-  await waitFor("the API server to be ready", async () => {
-    await kubectl({ kubectl: join(binDir, "kubectl"), kubeconfig: temporary }, ["get", "--raw=/readyz"]);
-    return true;
-  });
-  await run("mv", [temporary, configFile]);
-  timed("control plane is ready");
+  const token = readFileSync(join(controlPlane, "tokens.csv"), "utf8").split(",")[0] ?? "";
+  const early = `${cluster.kubeconfig}.new`;
+  writeFileSync(early, kubeconfig(`https://${net.apiServer}:6443`, token, authority), { mode: 0o600 });
+  await waitWhileAlive(`the API server to be ready (logs: ${controlPlane})`, machines, () =>
+    kubectl({ kubectl: cluster.kubectl, kubeconfig: early }, ["get", "--raw=/readyz"]),
+  );
+  renameSync(early, cluster.kubeconfig);
+}
 
-  const cluster = clusterOf({ ...state, controlPlane: init, nodeInits }, binDir);
-  for (const [ref, program] of [
+async function importOwnImages(cluster: Cluster): Promise<void> {
+  for (const [image, program] of [
     [pauseImage, "pause"],
     [dnsImage, "coredns"],
   ] as const) {
-    const archive = join(dir, `${program}.tar`);
-    await writeProgramImage(ref, join(binDir, program), archive);
+    const archive = join(cluster.dir, `${program}.tar`);
+    await writeProgramImage(image, join(cluster.binDir, program), archive);
     await cluster.importImage(archive);
   }
-  const [openshiftDone] = await Promise.allSettled([
-    state.openshift ? applyOpenshift(cluster) : undefined,
-    kubectl(cluster, ["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items: dnsObjects(net) })),
-  ]);
-  if (openshiftDone.status === "rejected") throw openshiftDone.reason;
-  await waitFor(`${state.nodes} nodes to be ready (logs below ${dir})`, async () => {
-    const path = '{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {end}';
-    const ready = (await kubectl(cluster, ["get", "nodes", "-o", `jsonpath=${path}`])).match(/True/g) ?? [];
-    return ready.length === state.nodes ? true : undefined;
-  });
-  timed("nodes are ready");
-  await kubectl(cluster, ["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s"]);
-  timed("DNS answers");
-  writeState({ ...state, controlPlane: init, nodeInits, ready: true });
-  return cluster;
 }
 
-function clusterOf(state: ClusterState, binDir: string): Cluster {
+/** As `waitFor`, but fails at once when a machine ends meanwhile, with the machine's own words on why. */
+async function waitWhileAlive<T>(
+  what: string,
+  machines: readonly Machine[],
+  ask: () => Promise<T | undefined>,
+): Promise<T> {
+  const answer = await waitFor(what, async () => {
+    const dead = machines.find(({ init }) => !isAlive(init));
+    if (dead !== undefined) return { dead };
+    const value = await ask();
+    return value === undefined ? undefined : { value };
+  });
+  if ("value" in answer) return answer.value;
+  const words = readFileSync(join(answer.dead.dir, "init.log"), "utf8").trim().split("\n").at(-1) ?? "";
+  throw new Error(
+    `waiting for ${what}: a machine has ended (${words || "killed"}); its logs are in ${answer.dead.dir}`,
+  );
+}
+
+function clusterOf(state: ClusterState): Cluster {
   const dir = clusterDir(state.name);
   const nodes = state.nodeInits.map((init, at) => {
     const { name, address } = nodeAddresses(state.index, at + 1);
     return { name, address, init };
   });
+  const stores = nodes.map(({ name, init }) => ({ init, dir: join(dir, name) }));
   return {
     name: state.name,
     dir,
-    binDir,
-    kubectl: join(binDir, "kubectl"),
+    binDir: state.binDir,
+    kubectl: join(state.binDir, "kubectl"),
     kubeconfig: join(dir, "control-plane", "kubeconfig"),
     nodes,
-    importImage: async (archive) => {
-      const digest = await sha256(archive);
-      await Promise.all(nodes.map(({ name, init }) => importInto(join(dir, name), init, archive, digest)));
-    },
+    importImage: (archive) => importArchive(stores, archive),
   };
-}
-
-async function importInto(nodeDir: string, init: ProcessId, archive: string, digest: string): Promise<void> {
-  const marks = join(nodeDir, "imported");
-  mkdirSync(marks, { recursive: true });
-  if (existsSync(join(marks, digest))) return;
-  await waitFor("containerd", async () => {
-    await inMachine(init, ["ctr", "-a", containerdSocket, "version"]);
-    return true;
-  });
-  await inMachine(init, ["ctr", "-a", containerdSocket, "-n", "k8s.io", "images", "import", archive]);
-  writeFileSync(join(marks, digest), "");
-}
-
-async function sha256(file: string): Promise<string> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(file), hash);
-  return hash.digest("hex");
 }
 
 function isWhole(state: ClusterState): boolean {
   const inits = [...state.nodeInits, ...(state.controlPlane === undefined ? [] : [state.controlPlane])];
-  return state.ready && inits.length === state.nodes + 1 && inits.every(isAlive);
+  return state.ready && inits.length === state.nodes + 1 && inits.every(isAlive) && isConnected(state.index);
 }
 
-const cgroupOf = (name: string, number: number): string => `runtime-insights-${name}-${number}`;
-
-/** One veth from this machine to the bridge; it goes when the control plane's namespace goes. */
-async function connectHost(state: ClusterState, init: ProcessId): Promise<void> {
-  const net = addressesOf(state);
-  await waitFor("the cluster's bridge", async () => {
-    await inMachine(init, ["ip", "link", "show", "br0"]);
-    return true;
-  });
-  await run("ip", [
-    "link",
-    "add",
-    net.hostInterface,
-    "type",
-    "veth",
-    "peer",
-    "name",
-    "host",
-    "netns",
-    String(init.pid),
-  ]);
-  await run("ip", ["addr", "add", `${net.host}/24`, "dev", net.hostInterface]);
-  await run("ip", ["link", "set", net.hostInterface, "up"]);
-  await inMachine(init, ["ip", "link", "set", "host", "master", "br0", "up"]);
-}
-
-/** The node's only interface joins the bridge; this machine and the control plane learn the way to its pods. */
-async function connectNode(
-  controlPlane: ProcessId,
-  node: ProcessId,
-  port: string,
-  pods: string,
-  address: string,
-  hostInterface: string,
-): Promise<void> {
-  const inBridge = ["-t", String(controlPlane.pid), "-n", "ip"];
-  const peer = ["type", "veth", "peer", "name", "eth0", "netns", String(node.pid)];
-  await run("nsenter", [...inBridge, "link", "add", port, ...peer]);
-  await run("nsenter", [...inBridge, "link", "set", port, "master", "br0", "up"]);
-  await run("nsenter", [...inBridge, "route", "add", pods, "via", address]);
-  await run("ip", ["route", "add", pods, "via", address, "dev", hostInterface]);
-}
-
-/** Folders of a dead node in every hierarchy, deepest first; a folder may need a moment after its last process died. */
-async function removeCgroups(cgroup: string): Promise<void> {
-  const roots = existsSync("/sys/fs/cgroup/cgroup.controllers")
-    ? ["/sys/fs/cgroup"]
-    : readdirSync("/sys/fs/cgroup").map((hierarchy) => join("/sys/fs/cgroup", hierarchy));
-  for (const root of roots) {
-    const top = join(root, cgroup);
-    if (!existsSync(top)) continue;
-    await waitFor(`cgroup ${top} to be empty`, async () => {
-      removeTree(top);
-      return true;
-    });
-  }
-}
-
-function removeTree(dir: string): void {
-  for (const entry of readdirSync(dir, { withFileTypes: true }))
-    if (entry.isDirectory()) removeTree(join(dir, entry.name));
-  rmdirSync(dir);
-}
+const describe = ({ nodes, openshift }: { readonly nodes: number; readonly openshift: boolean }): string =>
+  `${nodes} ${nodes === 1 ? "node" : "nodes"} and ${openshift ? "" : "no "}OpenShift kinds`;
 
 const say: Log = (line) => console.error(`  ${line}`);
 

@@ -1,8 +1,9 @@
 /** The control plane: one machine with the cluster's bridge, etcd, API server, controllers and scheduler. */
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Addresses } from "./addresses.ts";
+import { background, endTogether, initStart, keepRunning, quote } from "./init-script.ts";
 
 /** Written once per cluster: the service account key and the administrator's token. */
 export interface Secrets {
@@ -48,6 +49,13 @@ export function etcdCommand(place: ApiServerPlace): string[] {
     ...["--listen-client-urls", client, "--advertise-client-urls", client],
     ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", `default=${peer}`],
   ];
+}
+
+/** The certificate authority of the API server that keeps its files there; undefined until it has written them. */
+export function readAuthority(dir: string): Buffer | undefined {
+  const certs = join(dir, "certs");
+  // The key is written last.
+  return existsSync(join(certs, "apiserver.key")) ? readFileSync(join(certs, "apiserver.crt")) : undefined;
 }
 
 /** Its own certificate authority signs its certificate; `apiserver.crt` in `certs` holds both. */
@@ -96,12 +104,10 @@ export function controlPlaneScript(
   net: Addresses,
   configOperator: readonly string[] | undefined,
 ): string {
-  const log = (name: string) => join(place.dir, `${name}.log`);
   const config = join(place.dir, "kubeconfig");
-  const background = (name: string, command: readonly string[]) =>
-    `${command.map(quote).join(" ")} >> ${quote(log(name))} 2>&1 &`;
+  const start = (name: string, command: readonly string[]) => background(name, command, place.dir);
   return [
-    "set -eu",
+    initStart,
     "mount --make-rprivate /",
     "mount -t proc proc /proc",
     "hostname control-plane",
@@ -110,30 +116,19 @@ export function controlPlaneScript(
     `ip addr add ${net.apiServer}/24 dev br0`,
     "ip link set br0 up",
     "echo 1 > /proc/sys/net/ipv4/ip_forward",
-    background("etcd", etcdCommand(place)),
-    background("kube-apiserver", apiServerCommand(place)),
+    start("etcd", etcdCommand(place)),
+    start("kube-apiserver", apiServerCommand(place)),
     `until [ -s ${quote(config)} ]; do sleep 0.1; done`,
-    background("kube-controller-manager", [
+    start("kube-controller-manager", [
       join(place.binDir, "kube-controller-manager"),
       `--kubeconfig=${config}`,
       `--service-account-private-key-file=${place.secrets.keyFile}`,
       `--root-ca-file=${join(place.dir, "certs", "apiserver.crt")}`,
       ...["--leader-elect=false", "--use-service-account-credentials=false", "--cluster-signing-cert-file="],
     ]),
-    background("kube-scheduler", [
-      join(place.binDir, "kube-scheduler"),
-      `--kubeconfig=${config}`,
-      "--leader-elect=false",
-    ]),
-    ...(configOperator === undefined ? [] : [background("config-operator", configOperator)]),
+    start("kube-scheduler", [join(place.binDir, "kube-scheduler"), `--kubeconfig=${config}`, "--leader-elect=false"]),
+    ...(configOperator === undefined ? [] : [keepRunning("config-operator", configOperator, place.dir)]),
     endTogether,
     "",
   ].join("\n");
-}
-
-/** The last line of an init: when one of its programs ends, the whole machine does, so that a living init means a whole machine. */
-export const endTogether = "wait -n || true; echo 'a program of this machine has ended'";
-
-export function quote(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,10 +1,9 @@
 /** A machine of the cluster: network, mount, pid, uts and ipc namespaces whose init takes everything down with it. */
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
-
-const run = promisify(execFile);
 
 /** A process that cannot be confused with a later one of the same number. */
 export interface ProcessId {
@@ -35,33 +34,58 @@ export function isAlive({ pid, startTicks }: ProcessId): boolean {
   return identify(pid)?.startTicks === startTicks;
 }
 
-/** Kills the init, and with it every process of the machine, and waits until it is gone. */
-export async function stopMachine(init: ProcessId): Promise<void> {
-  if (!isAlive(init)) return;
-  process.kill(init.pid, "SIGKILL");
+/**
+ * Kills every machine whose script lies below the folder, also those that were started but not yet written down, and waits
+ * until their processes are gone. The names of their folders, sorted.
+ */
+export async function stopMachines(dir: string): Promise<readonly string[]> {
+  const stopped = new Set<string>();
+  for (let rounds = 0; rounds < 20; rounds += 1) {
+    const found = findMachines(dir);
+    // An init takes its machine along; `unshare` alone is left when it was caught between making namespaces and running it.
+    const inits = found.filter(({ program }) => program === "bash");
+    for (const { id, script } of inits.length > 0 ? inits : found) {
+      stopped.add(basename(dirname(script)));
+      await stop(id);
+    }
+    if (found.length === 0) return [...stopped].sort();
+  }
+  throw new Error(`ending the machines of ${dir}: something starts them again`);
+}
+
+async function stop(id: ProcessId): Promise<void> {
+  if (!isAlive(id)) return;
+  process.kill(id.pid, "SIGKILL");
   for (let tries = 0; tries < 600; tries += 1) {
-    if (!isAlive(init)) return;
+    if (!isAlive(id)) return;
     await sleep(50);
   }
-  throw new Error(`ending process ${init.pid}: still there half a minute after SIGKILL`);
+  throw new Error(`ending process ${id.pid}: still there half a minute after SIGKILL`);
 }
 
-/** Runs a command inside the machine's namespaces; its standard output. */
-export async function inMachine(init: ProcessId, command: readonly string[]): Promise<string> {
-  const { stdout } = await run("nsenter", ["-t", String(init.pid), "-n", "-m", "-p", ...command], {
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  return stdout;
+/** Runs a command inside the machine's namespaces, with a file as its standard input when one is named; its standard output. */
+export async function inMachine(init: ProcessId, command: readonly string[], inputFile?: string): Promise<string> {
+  const input = inputFile === undefined ? "ignore" : openSync(inputFile, "r");
+  const args = ["-t", String(init.pid), "-n", "-m", "-p", ...command];
+  const child = spawn("nsenter", args, { stdio: [input, "pipe", "pipe"] });
+  if (typeof input === "number") closeSync(input);
+  const { stdout, stderr } = child;
+  if (stdout === null || stderr === null) throw new Error("nsenter was started without pipes");
+  const ended = new Promise<number | null>((resolve, reject) => child.once("error", reject).once("close", resolve));
+  const [code, output, errors] = await Promise.all([ended, text(stdout), text(stderr)]);
+  if (code !== 0) throw new Error(`running ${command.join(" ")} in a machine: ${errors.trim()}`);
+  return output;
 }
 
-/** Inits of machines whose script lies below the folder, also those that were started but not yet written down. */
-export function findMachines(dir: string): readonly ProcessId[] {
+function findMachines(dir: string): readonly { id: ProcessId; program: string; script: string }[] {
   return readdirSync("/proc")
     .filter((entry) => /^\d+$/.test(entry))
     .flatMap((entry) => {
-      const [program, script] = commandLine(Number(entry));
-      const init = program === "bash" && script?.startsWith(`${dir}/`) ? identify(Number(entry)) : undefined;
-      return init === undefined ? [] : [init];
+      const [program = "", ...args] = commandLine(Number(entry));
+      const script = (program === "unshare" ? args : args.slice(0, 1)).find((arg) => arg.startsWith(`${dir}/`));
+      if ((program !== "bash" && program !== "unshare") || script === undefined) return [];
+      const id = identify(Number(entry));
+      return id === undefined ? [] : [{ id, program, script }];
     });
 }
 

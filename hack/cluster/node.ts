@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Addresses, NodeAddresses } from "./addresses.ts";
-import { endTogether, quote } from "./control-plane.ts";
+import { background, endTogether, initStart, quote } from "./init-script.ts";
 
 export interface NodePlace {
   readonly dir: string;
@@ -20,9 +20,12 @@ export interface NodePlace {
 export const containerdSocket = "/run/containerd/containerd.sock";
 export const pauseImage = "localhost/pause:1";
 
+/** Folders that CNI and kubelet write to whatever they are told; each node has its own mounted over them. */
+export const mountPoints = ["/var/lib/cni", "/var/lib/kubelet"] as const;
+
 /** Writes the node's configuration files; the script that is to be the init of its namespaces. */
 export function prepareNode(place: NodePlace): string {
-  for (const part of ["log", "cni", "var-cni", "kubelet", "containerd"])
+  for (const part of ["log", "cni", "kubelet", "containerd", ...mountPoints.map(ownFolder)])
     mkdirSync(join(place.dir, part), { recursive: true });
   const write = (name: string, text: string) => writeFileSync(join(place.dir, name), text);
   write("containerd.toml", containerdConfig(place));
@@ -34,6 +37,9 @@ export function prepareNode(place: NodePlace): string {
   writeFileSync(script, nodeScript(place));
   return script;
 }
+
+/** Where a node keeps what it writes below one of the mount points, relative to its folder. */
+const ownFolder = (mountPoint: string): string => join("mounts", mountPoint);
 
 /** AppArmor and lower OOM scores need rights that a sandboxed machine may lack. */
 const containerdConfig = ({ dir }: NodePlace): string => `version = 2
@@ -48,6 +54,8 @@ state = "/run/containerd"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "${dir}/cni"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "${dir}/containerd/opt"
 `;
 
 /** Routed, not bridged: replies of a service on the same node pass the node's NAT without br_netfilter. */
@@ -60,7 +68,7 @@ const networkConfig = ({ dir, node }: NodePlace) => ({
       ipMasq: false,
       ipam: {
         type: "host-local",
-        dataDir: join(dir, "var-cni", "networks"),
+        dataDir: join(dir, "cni", "addresses"),
         ranges: [[{ subnet: node.pods }]],
         routes: [{ dst: "0.0.0.0/0" }],
       },
@@ -87,6 +95,7 @@ const kubeletConfig = ({ dir, cgroup, net }: NodePlace) => ({
   clusterDNS: [net.dnsService],
   clusterDomain: "cluster.local",
   resolvConf: join(dir, "resolv.conf"),
+  volumePluginDir: join(dir, "kubelet", "volume-plugins"),
   maxPods: 250,
   nodeStatusUpdateFrequency: "5s",
 });
@@ -103,12 +112,20 @@ const proxyConfig = ({ kubeconfig, node, net }: NodePlace) => ({
 
 function nodeScript({ dir, binDir, kubeconfig, cgroup, node, nodes, net }: NodePlace): string {
   const others = nodes.filter(({ name }) => name !== node.name);
-  return `set -eu
+  const kubelet = [
+    join(binDir, "kubelet"),
+    `--kubeconfig=${kubeconfig}`,
+    `--config=${join(dir, "kubelet.json")}`,
+    `--root-dir=${join(dir, "kubelet")}`,
+    `--cert-dir=${join(dir, "kubelet", "pki")}`,
+    `--hostname-override=${node.name}`,
+    `--node-ip=${node.address}`,
+  ];
+  return `${initStart}
 mount --make-rprivate /
 mount -t proc proc /proc
 mount --bind ${quote(join(dir, "log"))} /var/log
-mkdir -p /var/lib/cni
-mount --bind ${quote(join(dir, "var-cni"))} /var/lib/cni
+${mountPoints.map((path) => `mkdir -p ${path}\nmount --bind ${quote(join(dir, ownFolder(path)))} ${path}`).join("\n")}
 mount -t tmpfs tmpfs /run
 mount --make-rshared /
 hostname ${node.name}
@@ -129,12 +146,10 @@ ip link set eth0 up
 ip route add default via ${net.apiServer}
 ${others.map((other) => `ip route add ${other.pods} via ${other.address}`).join("\n")}
 echo 1 > /proc/sys/net/ipv4/ip_forward
-containerd -c ${quote(join(dir, "containerd.toml"))} >> ${quote(join(dir, "containerd.log"))} 2>&1 &
+${background("containerd", ["containerd", "-c", join(dir, "containerd.toml")], dir)}
 until [ -S ${containerdSocket} ] && [ -s ${quote(kubeconfig)} ]; do sleep 0.1; done
-${binDir}/kube-proxy --config=${quote(join(dir, "kube-proxy.json"))} >> ${quote(join(dir, "kube-proxy.log"))} 2>&1 &
-${binDir}/kubelet --kubeconfig=${quote(kubeconfig)} --config=${quote(join(dir, "kubelet.json"))} \\
-  --root-dir=${quote(join(dir, "kubelet"))} --cert-dir=${quote(join(dir, "kubelet", "pki"))} \\
-  --hostname-override=${node.name} --node-ip=${node.address} >> ${quote(join(dir, "kubelet.log"))} 2>&1 &
+${background("kube-proxy", [join(binDir, "kube-proxy"), `--config=${join(dir, "kube-proxy.json")}`], dir)}
+${background("kubelet", kubelet, dir)}
 ${endTogether}
 `;
 }

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { type Addresses, addresses, maxClusters } from "./addresses.ts";
+import { addresses, maxClusters } from "./addresses.ts";
 
 const processSchema = z.strictObject({ pid: z.int(), startTicks: z.string() });
 const stateSchema = z.strictObject({
@@ -10,6 +10,8 @@ const stateSchema = z.strictObject({
   index: z.int().min(0),
   nodes: z.int().min(1),
   openshift: z.boolean(),
+  /** The folder with the programs it was made from. */
+  binDir: z.string(),
   /** True once `up` has finished. */
   ready: z.boolean(),
   controlPlane: processSchema.optional(),
@@ -17,18 +19,35 @@ const stateSchema = z.strictObject({
 });
 export type ClusterState = z.infer<typeof stateSchema>;
 
-const root = () => join(process.env.RUNTIME_INSIGHTS_STATE ?? "/var/lib/runtime-insights", "clusters");
+function stateRoot(): string {
+  const root = join(process.env.RUNTIME_INSIGHTS_STATE ?? "/var/lib/runtime-insights", "clusters");
+  mkdirSync(root, { recursive: true });
+  return root;
+}
 
-export const clusterDir = (name: string): string => join(root(), name);
-export const stateLock = (): string => {
-  mkdirSync(root(), { recursive: true });
-  return join(root(), ".lock");
-};
-export const addressesOf = ({ index }: ClusterState): Addresses => addresses(index);
+/** The folder of the cluster; throws when the name could not be one, so that nothing outside the state is ever touched. */
+export function clusterDir(name: string): string {
+  if (!/^[a-z][a-z0-9-]{0,19}$/.test(name))
+    throw new Error(`cluster name "${name}": use up to 20 lower-case letters, digits and -, a letter first`);
+  return join(stateRoot(), name);
+}
 
+/** Held by whoever makes or removes that cluster. */
+export function clusterLock(name: string): string {
+  clusterDir(name);
+  return join(stateRoot(), `.${name}.lock`);
+}
+
+/** Held while an index is chosen, or what all clusters share is looked at. */
+export const sharedLock = (): string => join(stateRoot(), ".lock");
+
+/** Undefined when there is no such cluster, or what is written of it cannot be read: then only a sweep helps. */
 export function readState(name: string): ClusterState | undefined {
-  const file = join(clusterDir(name), "cluster.json");
-  return existsSync(file) ? stateSchema.parse(JSON.parse(readFileSync(file, "utf8"))) : undefined;
+  try {
+    return stateSchema.parse(JSON.parse(readFileSync(join(clusterDir(name), "cluster.json"), "utf8")));
+  } catch {
+    return undefined;
+  }
 }
 
 export function writeState(state: ClusterState): void {
@@ -39,10 +58,15 @@ export function writeState(state: ClusterState): void {
   renameSync(`${file}.new`, file);
 }
 
-/** The lowest index that no cluster on this machine has; the caller holds the lock. */
+/** Folders of clusters, whole or not. */
+export const clusterNames = (): readonly string[] => readdirSync(stateRoot()).filter((name) => !name.startsWith("."));
+
+/** Whether the interface that leads to the cluster of that index is there, whoever made it. */
+export const isConnected = (index: number): boolean => existsSync(`/sys/class/net/${addresses(index).hostInterface}`);
+
+/** The lowest index that no cluster on this machine has; the caller holds the shared lock. */
 export function freeIndex(): number {
-  const names = existsSync(root()) ? readdirSync(root()).filter((name) => !name.startsWith(".")) : [];
-  const taken = new Set(names.map((name) => readState(name)?.index));
-  for (let index = 0; index < maxClusters; index += 1) if (!taken.has(index)) return index;
+  const taken = new Set(clusterNames().map((name) => readState(name)?.index));
+  for (let index = 0; index < maxClusters; index += 1) if (!taken.has(index) && !isConnected(index)) return index;
   throw new Error(`${maxClusters} clusters are on this machine already: take one down with npm run cluster:down`);
 }

@@ -1,6 +1,6 @@
 /**
  * Stand-in for OpenShift's config operator: fills `status.featureGates` of FeatureGate `cluster` from `spec.featureSet`.
- * Arguments: the kube config, the folder of the github.com/openshift/api module. Runs until it is ended; the local cluster starts it beside its control plane.
+ * Arguments: the kube config, the folder with the feature gates of github.com/openshift/api. Runs until it is ended; the local cluster keeps it running beside its control plane.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,19 +21,19 @@ const gateSchema = z.object({
 const versionSchema = z.object({ status: z.object({ desired: z.object({ version: z.string() }) }) });
 const shippedSchema = z.object({ status: z.object({ featureGates: z.tuple([gateLists], gateLists) }) });
 
-function readShipped(apiDir: string, spec: FeatureGateSpec): GateLists {
+function readShipped(gatesDir: string, spec: FeatureGateSpec): GateLists {
   const set = spec.featureSet === "" || spec.featureSet === "CustomNoUpgrade" ? "Default" : spec.featureSet;
-  const file = join(apiDir, "payload-manifests/featuregates", `featureGate-4-10-SelfManagedHA-${set}.yaml`);
+  const file = join(gatesDir, `featureGate-4-10-SelfManagedHA-${set}.yaml`);
   return shippedSchema.parse(JSON.parse(readFileSync(file, "utf8"))).status.featureGates[0];
 }
 
 /** One look; writes only when the status is not what it should be. */
-async function reconcile(api: Api, apiDir: string): Promise<void> {
+async function reconcile(api: Api, gatesDir: string): Promise<void> {
   const [gate, version] = await Promise.all([api.call({ path: gatePath }), api.call({ path: versionPath })]);
   if (gate.status !== 200 || version.status !== 200) return;
   const { spec, status } = gateSchema.parse(gate.body);
   const wantedVersion = versionSchema.parse(version.body).status.desired.version;
-  const entry = { version: wantedVersion, ...featureGates(spec, readShipped(apiDir, spec)) };
+  const entry = { version: wantedVersion, ...featureGates(spec, readShipped(gatesDir, spec)) };
   const others = status.featureGates.filter((one) => one.version !== wantedVersion);
   const wanted = [...others, entry];
   if (isDeepStrictEqual(sorted(status.featureGates), sorted(wanted))) return;
@@ -44,10 +44,10 @@ async function reconcile(api: Api, apiDir: string): Promise<void> {
 const sorted = (entries: readonly { readonly version: string }[]) =>
   [...entries].sort((a, b) => (a.version < b.version ? -1 : 1));
 
-const [kubeconfig, apiDir] = process.argv.slice(2);
-if (kubeconfig === undefined || apiDir === undefined) throw new Error("usage: config-operator.ts KUBECONFIG APIDIR");
+const [kubeconfig, gatesDir] = process.argv.slice(2);
+if (kubeconfig === undefined || gatesDir === undefined) throw new Error("usage: config-operator.ts KUBECONFIG FOLDER");
 const connection = Connection.load(kubeconfig);
 for (;;) {
-  await reconcile(connection, apiDir).catch((cause: Error) => console.error(cause.message));
+  await reconcile(connection, gatesDir).catch((cause: Error) => console.error(cause.message));
   await sleep(everyMs);
 }
