@@ -10,7 +10,7 @@ import { gatherMetrics } from "../adapters/gather-metrics.ts";
 import { ImageCache } from "../adapters/images.ts";
 import { Journal } from "../adapters/journal.ts";
 import { serveGatherer } from "../adapters/server.ts";
-import { createLogger, logLevels, serveTelemetry } from "../adapters/telemetry.ts";
+import { createLogger, type LogLevel, logLevels, serveTelemetry } from "../adapters/telemetry.ts";
 import { type GatherOrder, gatherOrderSchema } from "../api/gather.ts";
 import { outcomeReport } from "../core/report.ts";
 import { type GatherWorld, gather, type Stage } from "../loops/gather.ts";
@@ -24,11 +24,13 @@ options of both:
   --namespace NAME          of the extractors; default: POD_NAMESPACE, or runtime-insights
   --ca-file FILE            CA bundle of the exporters; serve: default /etc/runtime-insights/ca/ca.crt,
                             once: read from ConfigMap runtime-insights-ca-bundle
-  --token-file FILE         token for the exporters; serve: default /var/run/secrets/runtime-insights/token,
+  --token-file FILE         token for the exporters;
+                            serve: default /var/run/secrets/runtime-insights/exporter/token,
                             once: requested for service account runtime-insights-gatherer
-  --retention N             archives of each sort that are kept, default 5
+  --retention N             archives of each sort that are kept; default: RETAIN_ARCHIVES, or 5
   --max-answer-bytes N      of one node, default 67108864
-  --log-level LEVEL         ${logLevels.join(", ")}; serve: default info, once: default warn
+  --log-level LEVEL         ${logLevels.join(", ")}; default: LOG_LEVEL, or info;
+                            serve only, once prints its progress
 
 options of serve:
   --directory DIR           archives and outcomes, default /var/lib/insights-operator
@@ -83,8 +85,8 @@ function wholeNumber(text: string | undefined, name: string, fallback: number): 
   return Number(text);
 }
 
-function logLevel(text: string | undefined, fallback: (typeof logLevels)[number]): (typeof logLevels)[number] {
-  const level = logLevels.find((one) => one === (text ?? fallback));
+function logLevel(text = "info"): LogLevel {
+  const level = logLevels.find((one) => one === text);
   if (level === undefined) throw new UsageError(`--log-level is one of ${logLevels.join(", ")}, not "${text}"`);
   return level;
 }
@@ -93,7 +95,7 @@ const startedAtMs = Date.now();
 const nowMs = () => Date.now();
 const defaultFiles = {
   caFile: "/etc/runtime-insights/ca/ca.crt",
-  tokenFile: "/var/run/secrets/runtime-insights/token",
+  tokenFile: "/var/run/secrets/runtime-insights/exporter/token",
 };
 
 function worldOf(
@@ -105,7 +107,7 @@ function worldOf(
 ): GatherWorld {
   return {
     ...{ api, namespace, credentials, directory, nowMs, processStartedAtMs: startedAtMs, images: new ImageCache() },
-    retention: wholeNumber(values.retention, "retention", 5),
+    retention: wholeNumber(values.retention ?? process.env.RETAIN_ARCHIVES, "retention", 5),
     maxAnswerBytes: wholeNumber(values["max-answer-bytes"], "max-answer-bytes", 64 * 1024 * 1024),
   };
 }
@@ -113,7 +115,10 @@ function worldOf(
 const namespaceOf = (values: Values) => values.namespace ?? process.env.POD_NAMESPACE ?? "runtime-insights";
 
 async function serve(values: Values): Promise<void> {
-  const log = createLogger({ name: "runtime-insights-gatherer", level: logLevel(values["log-level"], "info") });
+  const log = createLogger({
+    name: "runtime-insights-gatherer",
+    level: logLevel(values["log-level"] ?? process.env.LOG_LEVEL),
+  });
   const directory = values.directory ?? "/var/lib/insights-operator";
   const api = Connection.load(values.kubeconfig);
   const credentials = fileCredentials({
@@ -176,7 +181,6 @@ const stages: Readonly<Record<Stage, string>> = {
 };
 
 async function once(values: Values): Promise<void> {
-  logLevel(values["log-level"], "warn");
   const order = orderOf(values);
   const api = Connection.load(values.kubeconfig);
   const namespace = namespaceOf(values);
