@@ -84,7 +84,7 @@ test("long names, long links, names beyond ASCII, empty files and second names c
   const long = `${"folder/".repeat(30)}${"name".repeat(30)}`;
   const { file } = await layerOf([
     hardlink("a", "m"),
-    text("m", "one file"),
+    text("m", "one file", 0o755),
     text(long, "far down"),
     symlink("link", `/${long}`),
     text("Z\u00fcrich/\u00e9", ""),
@@ -93,7 +93,7 @@ test("long names, long links, names beyond ASCII, empty files and second names c
   assert.is(found.get(long)?.content, "far down");
   assert.is(found.get("link")?.link, `/${long}`);
   assert.is(found.get("Z\u00fcrich/\u00e9")?.content, "");
-  assert.equal([found.get("a")?.type, found.get("a")?.link], ["link", "m"]);
+  assert.equal([found.get("a")?.type, found.get("a")?.link, found.get("a")?.mode], ["link", "m", 0o755]);
   assert.is([...found.keys()].at(-1), "a");
 });
 

@@ -20,7 +20,7 @@ import { type Content, complete, type Entry } from "./entries.ts";
 
 const epoch = new Date(0);
 /** Part of every key: another way of packing makes other bytes. */
-const packing = "1";
+const packing = "2";
 
 const layerSchema = z.strictObject({ digest: z.string(), diffId: z.string(), bytes: z.int() });
 
@@ -58,7 +58,8 @@ async function writeLayer(entries: readonly Entry[], file: string): Promise<z.in
   const inside = createHash("sha256");
   const outside = createHash("sha256");
   const written = pipeline(tar, tap(inside), createGzip(), tap(outside), createWriteStream(file));
-  for (const entry of entries) await Promise.race([addEntry(tar, entry), written]);
+  const modes = new Map(entries.map((entry) => [entry.path, entry.kind === "file" ? entry.mode : 0]));
+  for (const entry of entries) await Promise.race([addEntry(tar, entry, modes), written]);
   tar.finalize();
   await written;
   return { digest: digestOf(outside), diffId: digestOf(inside), bytes: statSync(file).size };
@@ -66,7 +67,7 @@ async function writeLayer(entries: readonly Entry[], file: string): Promise<z.in
 
 type Tar = ReturnType<typeof pack>;
 
-async function addEntry(tar: Tar, entry: Entry): Promise<void> {
+async function addEntry(tar: Tar, entry: Entry, modes: ReadonlyMap<string, number>): Promise<void> {
   const header = { name: entry.path, mtime: epoch, uid: 0, gid: 0, uname: "root", gname: "root" };
   switch (entry.kind) {
     case "folder":
@@ -76,7 +77,8 @@ async function addEntry(tar: Tar, entry: Entry): Promise<void> {
       tar.entry({ ...header, type: "symlink", linkname: entry.target, mode: 0o777 });
       return;
     case "hardlink":
-      tar.entry({ ...header, type: "link", linkname: entry.target });
+      // Whoever unpacks gives the file the mode of its last name.
+      tar.entry({ ...header, type: "link", linkname: entry.target, mode: modes.get(entry.target) ?? 0 });
       return;
     case "file": {
       const { content } = entry;
