@@ -138,7 +138,7 @@ async function measure({ programs, cpu, root }: Plan, words: readonly string[], 
 
 /** Extractor and exporter as they stand on a node; both end with `stop`. */
 async function startPair(plan: Plan): Promise<{ pids: readonly number[]; stop: () => void }> {
-  const [program, ...args] = extractorCommand(plan);
+  const [program, ...args] = [...extractorCommand(plan), "--log-level", "warn"];
   const { root, extractorPort, exporterPort } = plan;
   const options = { cwd: root, stdio: ["ignore", "ignore", "inherit"] } satisfies Parameters<typeof spawn>[2];
   const address = `127.0.0.1:${extractorPort}`;
@@ -242,7 +242,7 @@ async function countCalls(plan: Plan, containers: readonly Container[]): Promise
 
 async function tracedCalls(plan: Plan, ids: string): Promise<number> {
   const trace = join(plan.root, "trace");
-  const tracer = spawn("strace", ["-f", "-qq", "-o", trace, ...extractorCommand(plan)], {
+  const tracer = spawn("strace", ["-f", "-qq", "-o", trace, ...extractorCommand(plan), "-l", "warn"], {
     cwd: plan.root,
     stdio: ["ignore", "ignore", "inherit"],
     detached: true,
