@@ -59,6 +59,7 @@ export async function serveHttps(
   options: ServerOptions,
   listener: RequestListener,
   host = "127.0.0.1",
+  port = 0,
 ): Promise<HttpsServer> {
   const server = createServer(options, listener);
   const sockets = new Set<Socket>();
@@ -66,7 +67,7 @@ export async function serveHttps(
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
   });
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
   const address = server.address();
   if (typeof address !== "object" || address === null) throw new Error("the server has no port");
   return {

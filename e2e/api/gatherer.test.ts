@@ -1,0 +1,248 @@
+/** The gatherer as a process against a real API server: pods without a kubelet, and an exporter of this test in place of a node's. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import type { RequestListener } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { gunzipSync } from "node:zlib";
+import tar from "tar-stream";
+import { request } from "undici";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { cloneDir } from "../../hack/cache.ts";
+import { startApiServer } from "../../hack/cluster/apiserver.ts";
+import { waitFor } from "../../hack/kubectl.ts";
+import { Connection } from "../../src/adapters/connection.ts";
+import { type HttpsServer, makeAuthority, serveHttps } from "../../src/adapters/https.fixture.ts";
+import { type GatherOrder, gatherProgressSchema, storedArchiveSchema } from "../../src/api/gather.ts";
+import { obfuscate } from "../../src/core/hash.ts";
+
+const namespace = "runtime-insights";
+const address = "127.0.0.9";
+const digest = (seed: string) => `sha256:${seed.repeat(64)}`;
+
+const server = await startApiServer();
+const api = Connection.load(server.kubeconfig);
+const directory = await mkdtemp(join(tmpdir(), "gatherer-test-"));
+let exporter: HttpsServer | undefined;
+const asked: { readonly audience: unknown; readonly account: unknown; readonly body: unknown }[] = [];
+
+async function create(path: string, body: object): Promise<Record<string, unknown>> {
+  const answer = await api.call({ method: "POST", path, body });
+  assert.is(answer.status, 201, JSON.stringify(answer.body));
+  return answer.body as Record<string, unknown>;
+}
+
+interface PodOptions {
+  readonly namespace: string;
+  readonly name: string;
+  readonly phase?: string;
+  readonly image?: string;
+  readonly command?: readonly string[];
+  readonly metadata?: object;
+  readonly status?: object;
+}
+
+/** A pod as the API server stores it, then its status as a kubelet would report it. */
+async function createPod(options: PodOptions): Promise<void> {
+  const { namespace: where, name, phase = "Running", image = "app:v1", command, metadata = {}, status = {} } = options;
+  const path = `/api/v1/namespaces/${where}/pods`;
+  await create(path, {
+    metadata: { name, ...metadata },
+    spec: {
+      nodeName: "node-1",
+      automountServiceAccountToken: false,
+      containers: [{ name: "app", image, ...(command === undefined ? {} : { command }) }],
+    },
+  });
+  const containerStatus = {
+    ...{ name: "app", image, imageID: `quay.example/app@${digest("a")}`, containerID: `containerd://${where}-${name}` },
+    ...{ ready: true, restartCount: 0, state: { running: {} } },
+  };
+  const patched = await api.call({
+    method: "PATCH",
+    path: `${path}/${name}/status`,
+    contentType: "application/merge-patch+json",
+    body: { status: { phase, containerStatuses: [containerStatus], ...status } },
+  });
+  assert.is(patched.status, 200, JSON.stringify(patched.body));
+}
+
+test.before(async () => {
+  for (const name of [namespace, "bank", "shop"]) {
+    await create("/api/v1/namespaces", { metadata: { name } });
+    await create(`/api/v1/namespaces/${name}/serviceaccounts`, { metadata: { name: "default" } });
+  }
+  await create(`/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name: "runtime-insights-gatherer" } });
+  const selector = { "app.kubernetes.io/name": "runtime-insights-extractor" };
+  const daemonSet = await create(`/apis/apps/v1/namespaces/${namespace}/daemonsets`, {
+    metadata: { name: "runtime-insights-extractor" },
+    spec: {
+      selector: { matchLabels: selector },
+      template: { metadata: { labels: selector }, spec: { containers: [{ name: "x", image: "x" }] } },
+    },
+  });
+  const { uid } = daemonSet.metadata as { uid: string };
+  const owner = { apiVersion: "apps/v1", kind: "DaemonSet", name: "runtime-insights-extractor", uid, controller: true };
+  const reachable = { podIP: address, podIPs: [{ ip: address }], conditions: [{ type: "Ready", status: "True" }] };
+  await createPod({ namespace: "bank", name: "batch", phase: "Succeeded" });
+  await createPod({ namespace: "bank", name: "ledger", phase: "Pending" });
+  await createPod({ namespace: "shop", name: "web-1", command: ["/usr/bin/node", "server.js"] });
+  await createPod({ namespace: "shop", name: "web-2", command: ["node"] });
+  await createPod({
+    ...{ namespace, name: "extractor-1", status: reachable, metadata: { labels: selector, ownerReferences: [owner] } },
+  });
+  const authority = await makeAuthority();
+  await create(`/api/v1/namespaces/${namespace}/configmaps`, {
+    metadata: { name: "runtime-insights-ca-bundle" },
+    data: { "ca.crt": authority.ca },
+  });
+  exporter = await serveHttps(
+    await authority.certificate(`runtime-insights-exporter.${namespace}.svc`),
+    answer,
+    address,
+    8443,
+  );
+});
+
+test.after(async () => {
+  await exporter?.close();
+  await api.close();
+  await server.stop();
+  await rm(directory, { recursive: true });
+});
+
+const answer: RequestListener = async (incoming, response) => {
+  const body = JSON.parse(await text(incoming));
+  const [, claims = ""] = (incoming.headers.authorization ?? "").split(".");
+  const { aud, sub } = JSON.parse(Buffer.from(claims, "base64url").toString());
+  asked.push({ audience: aud, account: sub, body });
+  const detail = {
+    containerName: "app",
+    runtimeInfo: { kind: "Node.js", kindVersion: "v24" },
+    processes: [],
+    notes: [],
+  };
+  response.end(
+    JSON.stringify({ shop: { "web-1": { "containerd://shop-web-1": { kind: obfuscate("Node.js"), detail } } } }),
+  );
+};
+
+function start(args: readonly string[]): ChildProcess & { readonly printed: Promise<string> } {
+  const child = spawn(process.execPath, ["src/bin/gatherer.ts", ...args], {
+    cwd: cloneDir,
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, LOG_LEVEL: "warn", POD_NAMESPACE: namespace },
+  });
+  return Object.assign(child, { printed: text(child.stdout) });
+}
+const ended = (child: ChildProcess): Promise<number | null> =>
+  child.exitCode === null ? new Promise((resolve) => child.once("exit", resolve)) : Promise.resolve(child.exitCode);
+
+async function workload(archive: Buffer): Promise<string> {
+  const extract = tar.extract();
+  extract.end(gunzipSync(archive));
+  for await (const entry of extract) {
+    const content = await text(entry);
+    if (entry.header.name === "config/workload_info.json") return content;
+  }
+  return "";
+}
+
+const image = `"imageID":"${digest("a")}"`;
+const node = `"firstCommand":"${obfuscate("node")}"`;
+const document = (shop: string, own: string) => {
+  const namespaces: readonly (readonly [string, string])[] = [
+    ["bank", `{"count":2,"terminalCount":1,"shapes":[{"restartAlways":true,"containers":[{${image}}]}]}`],
+    ["shop", `{"count":2,"shapes":[{"duplicates":1,"restartAlways":true,"containers":[{${image},${node}${shop}}]}]}`],
+    [namespace, `{"count":1,"shapes":[{"restartAlways":true,"containers":[{${image}${own}}]}]}`],
+  ];
+  const sorted = namespaces.map(([name, value]) => `"${obfuscate(name)}":${value}`).sort();
+  return `{"pods":5,"imageCount":1,"namespaces":{${sorted.join(",")}}}`;
+};
+
+test("by hand, without runtime info: the archive's bytes", async () => {
+  const output = join(directory, "shapes");
+  const child = start(["once", "--kubeconfig", server.kubeconfig, "--output", output, "--no-runtime-info", "--json"]);
+  assert.is(await ended(child), 0);
+  const { outcome } = JSON.parse(await child.printed);
+  assert.is(outcome.succeeded, true);
+  assert.equal(await readdir(output), [outcome.archive.name]);
+  assert.is(await workload(await readFile(join(output, outcome.archive.name))), document("", ""));
+  assert.is(asked.length, 0);
+});
+
+test("by hand, with runtime info: the node is asked with a token for its audience only", async () => {
+  const output = join(directory, "runtimes");
+  const child = start(["once", "--kubeconfig", server.kubeconfig, "--output", output]);
+  assert.is(await ended(child), 0);
+  assert.match(await child.printed, /shop +web-1 +app +2 +Node\.js v24/);
+  assert.equal(asked, [
+    {
+      audience: ["runtime-insights-exporter"],
+      account: `system:serviceaccount:${namespace}:runtime-insights-gatherer`,
+      body: { containerIds: [`containerd://${namespace}-extractor-1`, "containerd://shop-web-1"] },
+    },
+  ]);
+  const [name = ""] = await readdir(output);
+  assert.is(
+    await workload(await readFile(join(output, name))),
+    document(`,"runtimeInfo":{"kind":"${obfuscate("Node.js")}"}`, ""),
+  );
+});
+
+test("a cluster that cannot be asked: exit code 1 and no archive", async () => {
+  const output = join(directory, "none");
+  const child = start(["once", "--kubeconfig", join(server.dir, "missing"), "--output", output]);
+  assert.is(await ended(child), 1);
+  assert.equal(await readdir(directory).then((names) => names.includes("none")), false);
+});
+
+test("as a server: a gather ordered, its archive read, SIGTERM ends it, and a restart knows the outcome", async () => {
+  const order: GatherOrder = {
+    ...{ id: "uid-1", runtimeInfo: true, inventory: true, podLimit: 8_000, nodeTimeoutMs: 2_000, nodeConcurrency: 10 },
+  };
+  const port = 20_000 + (process.pid % 10_000);
+  const url = `http://127.0.0.1:${port}`;
+  const args = ["--kubeconfig", server.kubeconfig, "--directory", join(directory, "served"), "--port", String(port)];
+  const serving = () => start([...args, "--metrics-port", String(port + 1), "--token-file", "/nonexistent"]);
+  const progress = async () => {
+    const answer = await request(`${url}/v1/gathers/uid-1`);
+    return gatherProgressSchema.parse(await answer.body.json());
+  };
+  const listening = () =>
+    waitFor("the gatherer", async () => (await request(`${url}/healthz`)).statusCode, { everyMs: 50 });
+  let child = serving();
+  try {
+    await listening();
+    const started = await request(`${url}/v1/gathers`, { method: "POST", body: JSON.stringify(order) });
+    assert.is(started.statusCode, 202);
+    await started.body.dump();
+    const finished = await waitFor("the outcome", async () => {
+      const now = await progress();
+      return now.phase === "Finished" ? now : undefined;
+    });
+    assert.equal(
+      finished.outcome?.failures.map(({ reason }) => reason),
+      ["NoTrust"],
+    );
+    const archives = await request(`${url}/v1/archives`);
+    const [archive] = storedArchiveSchema.array().parse(await archives.body.json());
+    assert.is(archive?.name, finished.outcome?.archive?.name);
+    const read = await request(`${url}/v1/archives/${archive?.name}`);
+    assert.is(await workload(Buffer.from(await read.body.arrayBuffer())), document("", ""));
+    const metrics = await request(`http://127.0.0.1:${port + 1}/metrics`);
+    assert.match(await metrics.body.text(), /^runtime_insights_gatherer_gathers_total\{result="succeeded"\} 1$/m);
+    child.kill("SIGTERM");
+    assert.is(await ended(child), 0);
+    child = serving();
+    await listening();
+    assert.equal(await progress(), finished);
+  } finally {
+    child.kill("SIGTERM");
+    await ended(child);
+  }
+});
+
+test.run();
