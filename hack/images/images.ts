@@ -1,5 +1,5 @@
 /** The product's images, built without Docker from this clone, its npm packages and Debian's libraries. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { buildBundles, buildNodePrograms, bundles, megabytes, nodePrograms, say, seconds } from "../build.ts";
@@ -77,10 +77,10 @@ async function nodeImage(registry: string, log: Log): Promise<ImageSpec> {
 async function operatorImage(registry: string, log: Log): Promise<ImageSpec> {
   const [bundleDir, node] = [await buildBundles(log), await ownNode()];
   const libraries = await debianFiles(["base-files", "ca-certificates", "libc6", "libgcc-s1", "libstdc++6"]);
-  const program = bundles.flatMap((name) => [
-    copy(`app/${name}.js`, join(bundleDir, `${name}.js`)),
-    copy(`app/${name}.js.LEGAL.txt`, join(bundleDir, `${name}.js.LEGAL.txt`)),
-  ]);
+  const program = bundles
+    .flatMap((name) => [`${name}.js`, `${name}.js.LEGAL.txt`])
+    .filter((file) => existsSync(join(bundleDir, file)))
+    .map((file) => copy(`app/${file}`, join(bundleDir, file)));
   return {
     ref: `${registry}/runtime-insights-operator:${version}`,
     layers: [
