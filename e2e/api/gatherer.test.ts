@@ -1,6 +1,6 @@
 /** The gatherer as a process against a real API server: pods without a kubelet, and an exporter of this test in place of a node's. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import type { RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { cloneDir } from "../../hack/cache.ts";
 import { startApiServer } from "../../hack/cluster/apiserver.ts";
-import { waitFor } from "../../hack/kubectl.ts";
+import { kubectl, waitFor } from "../../hack/kubectl.ts";
 import { Connection } from "../../src/adapters/connection.ts";
 import { type HttpsServer, makeAuthority, serveHttps } from "../../src/adapters/https.fixture.ts";
 import { type GatherOrder, gatherProgressSchema, storedArchiveSchema } from "../../src/api/gather.ts";
@@ -42,6 +42,28 @@ interface PodOptions {
   readonly command?: readonly string[];
   readonly metadata?: object;
   readonly status?: object;
+}
+
+/** A kube config of the gatherer's service account with the shipped role, as in its Deployment. */
+async function shippedKubeconfig(): Promise<string> {
+  const account = "runtime-insights-gatherer";
+  await kubectl(server, ["apply", "-f", join(cloneDir, "manifests/10-operand-roles.yaml")]);
+  await create("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+    metadata: { name: account },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: account },
+    subjects: [{ kind: "ServiceAccount", name: account, namespace }],
+  });
+  const token = (await kubectl(server, ["-n", namespace, "create", "token", account])).trim();
+  const cluster = api.getCurrentCluster();
+  const path = join(directory, "kubeconfig");
+  const config = {
+    clusters: [{ name: "a", cluster: { server: cluster?.server, "certificate-authority-data": cluster?.caData } }],
+    users: [{ name: "a", user: { token } }],
+    contexts: [{ name: "a", context: { cluster: "a", user: "a" } }],
+    "current-context": "a",
+  };
+  await writeFile(path, JSON.stringify(config));
+  return path;
 }
 
 /** A pod as the API server stores it, then its status as a kubelet would report it. */
@@ -199,13 +221,20 @@ test("a cluster that cannot be asked: exit code 1 and no archive", async () => {
   assert.equal(await readdir(directory).then((names) => names.includes("none")), false);
 });
 
-test("as a server: a gather ordered, its archive read, SIGTERM ends it, and a restart knows the outcome", async () => {
+test("as a server under the shipped permissions: a gather ordered, its archive read, SIGTERM ends it, and a restart knows the outcome", async () => {
   const order: GatherOrder = {
     ...{ id: "uid-1", runtimeInfo: true, inventory: true, podLimit: 8_000, nodeTimeoutMs: 2_000, nodeConcurrency: 10 },
   };
   const port = 20_000 + (process.pid % 10_000);
   const url = `http://127.0.0.1:${port}`;
-  const args = ["--kubeconfig", server.kubeconfig, "--directory", join(directory, "served"), "--port", String(port)];
+  const args = [
+    "--kubeconfig",
+    await shippedKubeconfig(),
+    "--directory",
+    join(directory, "served"),
+    "--port",
+    String(port),
+  ];
   const serving = () => start([...args, "--metrics-port", String(port + 1), "--token-file", "/nonexistent"]);
   const progress = async () => {
     const answer = await request(`${url}/v1/gathers/uid-1`);
