@@ -1,20 +1,25 @@
 /** Looks before long work whether this machine can do it, and says what to type when it cannot. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, statfsSync } from "node:fs";
-import { homedir } from "node:os";
+import { dirname } from "node:path";
+import { cacheDir } from "./cache.ts";
+import { stateRoot } from "./cluster/state.ts";
 
 const gigabyte = 1024 ** 3;
-const neededBytes = 12 * gigabyte;
+/** Builds of Kubernetes and their compiler's cache take about 9 GB, images and two nodes the rest. */
+const neededBytes = 15 * gigabyte;
+const oldestGo = 25;
 
-/** Debian package by the program it brings. */
-const clusterPackages: Readonly<Record<string, string>> = {
-  "/usr/bin/containerd": "containerd",
-  "/usr/sbin/runc": "runc",
+/** Debian package by the program, or file, that it brings. */
+const packages: Readonly<Record<string, string>> = {
+  containerd: "containerd",
+  runc: "runc",
   "/usr/lib/cni/ptp": "containernetworking-plugins",
-  "/usr/sbin/iptables": "iptables",
-  "/usr/sbin/conntrack": "conntrack",
-  "/usr/sbin/ip": "iproute2",
-  "/usr/bin/unshare": "util-linux",
+  iptables: "iptables",
+  conntrack: "conntrack",
+  ip: "iproute2",
+  unshare: "util-linux",
+  mount: "mount",
   "/bin/busybox": "busybox-static",
 };
 
@@ -23,55 +28,110 @@ export interface Need {
   readonly need: "api" | "cluster";
   /** True: missing Debian packages are installed when this is root on Debian. */
   readonly install: boolean;
+  /** Whether the product's own programs are built too; default true. */
+  readonly rust?: boolean;
+}
+
+/** What was seen of this machine. */
+export interface Seen {
+  /** As `go version` prints it; empty when there is none. */
+  readonly go: string;
+  readonly cargo: boolean;
+  /** Free bytes by folder. */
+  readonly free: Readonly<Record<string, number>>;
+  readonly root: boolean;
+  /** Debian packages whose programs are not there. */
+  readonly missing: readonly string[];
+  /** What could not be done in namespaces of its own; empty when all went well. */
+  readonly namespaces: string;
 }
 
 /** Returns when everything is there; else throws with one sentence per lack. */
-export async function preflight({ need, install }: Need): Promise<void> {
-  const lacks = [...programs(), ...disk(), ...(need === "cluster" ? nodes(install) : [])];
+export async function preflight({ need, install, rust = true }: Need): Promise<void> {
+  if (need === "cluster" && install) installPackages(missingPackages());
+  const lacks = lacksOf(look(need), { need, rust });
   if (lacks.length > 0) throw new Error(lacks.join("\n"));
 }
 
-function programs(): string[] {
-  const wanted = { go: "Go 1.26 (go.dev/dl)", cargo: "Rust with cargo (rustup.rs)" };
-  return Object.entries(wanted)
-    .filter(([program]) => spawnSync("sh", ["-c", `command -v ${program}`]).status !== 0)
-    .map(([program, what]) => `${program} is missing: install ${what} and put it on the PATH`);
-}
-
-function disk(): string[] {
-  const { bavail, bsize } = statfsSync(homedir());
-  const free = bavail * bsize;
-  return free >= neededBytes
-    ? []
-    : [
-        `only ${(free / gigabyte).toFixed(1)} GB of disk are free: ${neededBytes / gigabyte} GB are needed for builds and images`,
-      ];
-}
-
-function nodes(install: boolean): string[] {
-  if (process.getuid?.() !== 0)
-    return ["the nodes of the local cluster are namespaces, which only root can make: run the command again with sudo"];
-  const missing = () => [
-    ...new Set(
-      Object.entries(clusterPackages)
-        .filter(([program]) => !existsSync(program))
-        .map(([, name]) => name),
-    ),
-  ];
-  const command = (names: readonly string[]) => `apt-get install --no-install-recommends -y ${names.join(" ")}`;
-  if (install && missing().length > 0 && existsSync("/usr/bin/apt-get")) {
-    console.error(`  Installing Debian packages: ${missing().join(" ")}`);
-    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-    execFileSync("sh", ["-c", `apt-get update -qq && ${command(missing())} >&2`], {
-      env,
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-  }
-  const still = missing();
-  const lacks = still.length === 0 ? [] : [`programs are missing: ${command(still)}`];
-  if (spawnSync("unshare", ["--net", "--mount", "--pid", "--fork", "true"]).status !== 0)
+/** One sentence per thing that is missing, each with what helps. */
+export function lacksOf(seen: Seen, { need, rust }: Pick<Need, "need"> & { readonly rust: boolean }): string[] {
+  const lacks: string[] = [];
+  const version = /go1\.(\d+)/.exec(seen.go)?.[1];
+  if (seen.go === "") lacks.push(`Go is missing: install Go 1.${oldestGo} or newer (go.dev/dl) and put it on the PATH`);
+  else if (version !== undefined && Number(version) < oldestGo)
     lacks.push(
-      "network, mount and pid namespaces cannot be made here: run on a machine or VM that allows them to root",
+      `Go 1.${version} is too old: install Go 1.${oldestGo} or newer (go.dev/dl) and put it first on the PATH`,
+    );
+  if (rust && !seen.cargo) lacks.push("cargo is missing: install Rust (rustup.rs) and put ~/.cargo/bin on the PATH");
+  for (const [dir, bytes] of Object.entries(seen.free))
+    if (bytes < neededBytes)
+      lacks.push(
+        `only ${(bytes / gigabyte).toFixed(1)} GB are free where ${dir} lies, ${neededBytes / gigabyte} GB are needed: free some, or set RUNTIME_INSIGHTS_CACHE and RUNTIME_INSIGHTS_STATE to folders on a larger disk`,
+      );
+  if (need === "api") return lacks;
+  if (!seen.root)
+    return [
+      ...lacks,
+      "the nodes of the local cluster are namespaces, which only root can make: run the command again with sudo",
+    ];
+  if (seen.missing.length > 0) lacks.push(`programs are missing: ${installCommand(seen.missing)}`);
+  else if (seen.namespaces !== "")
+    lacks.push(
+      `nodes cannot be made here (${seen.namespaces}): use a machine or VM that lets root make namespaces, with the kernel modules bridge, veth and overlay (modprobe -a bridge veth overlay)`,
     );
   return lacks;
+}
+
+function look(need: Need["need"]): Seen {
+  const output = (program: string, args: readonly string[]) =>
+    spawnSync(program, args, { encoding: "utf8" }).stdout ?? "";
+  const root = process.getuid?.() === 0;
+  const nodes = need === "cluster" && root;
+  return {
+    go: output("go", ["version"]).trim(),
+    cargo: spawnSync("cargo", ["--version"]).status === 0,
+    free: Object.fromEntries([cacheDir(), ...(nodes ? [stateRoot()] : [])].map((dir) => [dir, freeBytes(dir)])),
+    root,
+    missing: nodes ? missingPackages() : [],
+    namespaces: nodes ? tryNamespaces() : "",
+  };
+}
+
+/** Of the file system that the folder is on, or will be on. */
+function freeBytes(dir: string): number {
+  if (!existsSync(dir)) return freeBytes(dirname(dir));
+  const { bavail, bsize } = statfsSync(dir);
+  return bavail * bsize;
+}
+
+function missingPackages(): readonly string[] {
+  const present = (what: string) =>
+    what.startsWith("/") ? existsSync(what) : spawnSync("sh", ["-c", `command -v ${what}`]).status === 0;
+  return Object.entries(packages).flatMap(([what, name]) => (present(what) ? [] : [name]));
+}
+
+/** In throw-away namespaces: a network as the cluster's, and address translation. */
+function tryNamespaces(): string {
+  const steps =
+    "ip link add name probe0 type bridge && ip link add name probe1 type veth peer name probe2 && iptables -t nat -S > /dev/null";
+  const { status, stderr } = spawnSync("unshare", ["--net", "--mount", "--pid", "--fork", "sh", "-c", steps], {
+    encoding: "utf8",
+  });
+  return status === 0 ? "" : (stderr ?? "").trim().split("\n").at(-1) || `unshare ended with ${status}`;
+}
+
+const installCommand = (names: readonly string[]) => `apt-get install --no-install-recommends -y ${names.join(" ")}`;
+
+/** What cannot be installed is found missing afterwards. */
+function installPackages(names: readonly string[]): void {
+  if (names.length === 0 || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
+  console.error(`  Installing Debian packages: ${names.join(" ")}`);
+  try {
+    execFileSync("sh", ["-c", `apt-get update -qq && ${installCommand(names)} >&2`], {
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+  } catch {
+    console.error("  Installing them failed");
+  }
 }

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { down, up } from "../../hack/cluster/cluster.ts";
+import { up } from "../../hack/cluster/cluster.ts";
+import { inMachine } from "../../hack/cluster/machine.ts";
+import { containerdSocket } from "../../hack/cluster/node.ts";
 import { writeProgramImage } from "../../hack/cluster/program-image.ts";
 import { kubectl } from "../../hack/kubectl.ts";
 import { testCluster } from "./world.ts";
@@ -141,6 +143,33 @@ test("a second up does nothing", async () => {
   assert.equal(again.nodes, cluster.nodes);
 });
 
-test("taking down a cluster that is not there is no error", () => down("never-made", () => undefined));
+test("a service answers on this machine too", async () => {
+  const path = "jsonpath={.spec.clusterIP}";
+  const address = await kubectl(cluster, ["-n", namespace, "get", "service", "web", "-o", path]);
+  const answer = await fetch(`http://${address}/busybox`, { signal: AbortSignal.timeout(5_000) });
+  await answer.body?.cancel();
+  assert.is(answer.status, 200);
+});
+
+test("an archive whose image was replaced is imported again", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "runtime-insights-"));
+  const tag = "localhost/replaced:1";
+  const digests: string[] = [];
+  try {
+    for (const program of ["/bin/busybox", join(cluster.binDir, "pause"), "/bin/busybox"]) {
+      const archive = join(dir, "image.tar");
+      await writeProgramImage(tag, program, archive);
+      await cluster.importImage(archive);
+      const node = cluster.nodes[0];
+      assert.ok(node);
+      const list = await inMachine(node.init, ["ctr", "-a", containerdSocket, "-n", "k8s.io", "images", "list"]);
+      digests.push(list.split("\n").find((line) => line.startsWith(`${tag} `)) ?? "");
+    }
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+  assert.is.not(digests[0], digests[1]);
+  assert.is(digests[0], digests[2]);
+});
 
 test.run();

@@ -23,7 +23,7 @@ async function main([command = "", ...args]: readonly string[]): Promise<void> {
       const { name, nodes, openshift, help } = read(() => parseArgs({ args, options: upOptions, allowNegative: true }));
       if (help) return console.log(usage);
       if (!/^[1-9]$/.test(nodes)) throw new Error(`--nodes ${nodes}: give a number from 1 to 9\n${usage}`);
-      await preflight({ need: "cluster", install: false });
+      await preflight({ need: "cluster", install: false, rust: false });
       const cluster = await up({ name, nodes: Number(nodes), openshift });
       return console.log(`export KUBECONFIG=${cluster.kubeconfig}\nalias kubectl=${cluster.kubectl}`);
     }

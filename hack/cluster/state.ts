@@ -19,8 +19,12 @@ const stateSchema = z.strictObject({
 });
 export type ClusterState = z.infer<typeof stateSchema>;
 
-function stateRoot(): string {
-  const root = join(process.env.RUNTIME_INSIGHTS_STATE ?? "/var/lib/runtime-insights", "clusters");
+/** The folder of all clusters; not made by looking at it. */
+export const stateRoot = (): string =>
+  join(process.env.RUNTIME_INSIGHTS_STATE ?? "/var/lib/runtime-insights", "clusters");
+
+function madeRoot(): string {
+  const root = stateRoot();
   mkdirSync(root, { recursive: true });
   return root;
 }
@@ -35,11 +39,11 @@ export function clusterDir(name: string): string {
 /** Held by whoever makes or removes that cluster. */
 export function clusterLock(name: string): string {
   clusterDir(name);
-  return join(stateRoot(), `.${name}.lock`);
+  return join(madeRoot(), `.${name}.lock`);
 }
 
 /** Held while an index is chosen, or what all clusters share is looked at. */
-export const sharedLock = (): string => join(stateRoot(), ".lock");
+export const sharedLock = (): string => join(madeRoot(), ".lock");
 
 /** Undefined when there is no such cluster, or what is written of it cannot be read: then only a sweep helps. */
 export function readState(name: string): ClusterState | undefined {
@@ -59,7 +63,7 @@ export function writeState(state: ClusterState): void {
 }
 
 /** Folders of clusters, whole or not. */
-export const clusterNames = (): readonly string[] => readdirSync(stateRoot()).filter((name) => !name.startsWith("."));
+export const clusterNames = (): readonly string[] => readdirSync(madeRoot()).filter((name) => !name.startsWith("."));
 
 /** Whether the interface that leads to the cluster of that index is there, whoever made it. */
 export const isConnected = (index: number): boolean => existsSync(`/sys/class/net/${addresses(index).hostInterface}`);

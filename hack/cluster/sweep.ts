@@ -16,12 +16,13 @@ export async function sweep(name: string): Promise<readonly string[]> {
   const dir = clusterDir(name);
   const state = readState(name);
   const removed: string[] = [];
+  const wasConnected = state !== undefined && isConnected(state.index);
   const machines = await stopMachines(dir);
   if (machines.length > 0) {
     removed.push(`machines ${machines.join(", ")}`);
-    // The kernel would take it away a moment later, with the namespace of its other end.
-    if (state !== undefined && isConnected(state.index)) {
+    if (wasConnected) {
       const { hostInterface } = addresses(state.index);
+      // The kernel takes it away by itself, with the namespace of its other end, but only a moment later.
       await run("ip", ["link", "delete", hostInterface]).catch(() => undefined);
       removed.push(`interface ${hostInterface} and its routes`);
     }
