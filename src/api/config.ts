@@ -122,7 +122,7 @@ export const lastGatherSchema = z.object({
   reason: z.string().max(128),
   message: z.string().max(4096),
   archive: z.string().max(253).optional(),
-  counts: countsSchema,
+  counts: countsSchema.optional(),
 });
 export type LastGather = z.infer<typeof lastGatherSchema>;
 

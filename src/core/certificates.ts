@@ -38,6 +38,8 @@ export interface CertificateInput {
   readonly trusted: readonly Certificate[];
   readonly serving: Readonly<Record<ServingName, Certificate | undefined>>;
   readonly dnsNames: Readonly<Record<ServingName, readonly string[]>>;
+  /** The certificates that are needed now. */
+  readonly wanted: readonly ServingName[];
   /** Start or end of the last gather, whichever is later; undefined when none has run. A gather that runs now counts as now. */
   readonly lastGatherMs: number | undefined;
 }
@@ -57,7 +59,7 @@ export interface CertificatePlan {
  * CA goes a day after. A certificate that cannot be used at all is replaced at once.
  */
 export function planCertificates(input: CertificateInput): CertificatePlan {
-  const { nowMs, ca, trusted, serving, dnsNames, lastGatherMs } = input;
+  const { nowMs, ca, trusted, serving, dnsNames, wanted, lastGatherMs } = input;
   const issueCa = ca === undefined || isDue(ca, nowMs);
   const caAgeMs = ca === undefined || issueCa ? 0 : nowMs - ca.notBeforeMs;
   const inUse = new Set(servingNames.map((name) => serving[name]?.issuer));
@@ -68,7 +70,7 @@ export function planCertificates(input: CertificateInput): CertificatePlan {
     .map(({ fingerprint }) => fingerprint);
   const usable = new Set([...keepTrusted, ...(ca === undefined || issueCa ? [] : [ca.fingerprint])]);
   const isQuiet = lastGatherMs === undefined || nowMs - lastGatherMs >= quietMs;
-  const issue = servingNames.filter((name) => {
+  const issue = wanted.filter((name) => {
     const certificate = serving[name];
     if (certificate === undefined || certificate.notAfterMs <= nowMs) return true;
     if (certificate.issuer === undefined || !usable.has(certificate.issuer)) return true;

@@ -167,7 +167,7 @@ function gatheredOf({ nowMs, lastGather, unreachable }: ConditionsInput): Verdic
     return { status: "Unknown", reason: "NoGatherYet", message: "Nothing has been gathered yet" };
   const { succeeded, message, counts } = lastGather;
   if (!succeeded) return { status: "False", reason: "GatherFailed", message };
-  if (counts.nodesFailed > 0) return { status: "True", reason: "NodesFailed", message };
+  if (counts !== undefined && counts.nodesFailed > 0) return { status: "True", reason: "NodesFailed", message };
   return { status: "True", reason: "AsExpected", message };
 }
 

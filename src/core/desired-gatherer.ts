@@ -1,5 +1,5 @@
 /** The gatherer side: the process that reads the cluster's pods and asks the nodes, and who may talk to it. */
-import type { DesiredInput, Draft } from "./desired.ts";
+import type { Authority, DesiredInput, Draft, KeyPair } from "./desired.ts";
 import {
   apiTokenMount,
   apiTokenVolume,
@@ -16,16 +16,16 @@ import { audiences, nameLabel, names } from "./operands.ts";
 const labels = { [nameLabel]: names.gatherer };
 const operatorPods = "runtime-insights-operator";
 
-export function gathererSide(input: DesiredInput): readonly Draft[] {
-  const { namespace, tls } = input;
+export function gathererSide(input: DesiredInput, { ca, bundle }: Authority, serving: KeyPair): readonly Draft[] {
+  const { namespace } = input;
   return [
-    tlsSecret(names.ca, tls.ca),
-    { kind: "ConfigMap", name: names.caBundle, body: { data: { "ca.crt": tls.bundle } } },
+    tlsSecret(names.ca, ca),
+    { kind: "ConfigMap", name: names.caBundle, body: { data: { "ca.crt": bundle } } },
     serviceAccount(names.gatherer),
     serviceAccount(names.reader),
     bindingToShippedRole(names.gatherer, namespace),
     bindingToShippedRole(names.reader, namespace),
-    tlsSecret(names.gathererTls, tls.gatherer),
+    tlsSecret(names.gathererTls, serving),
     service,
     ingressOnlyFrom(names.gatherer, names.gatherer, operatorPods),
     deployment(input),

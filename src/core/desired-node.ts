@@ -1,5 +1,5 @@
 /** The node side: the DaemonSet that looks into containers, and what lets it run and be asked. */
-import type { DesiredInput, Draft } from "./desired.ts";
+import type { DesiredInput, Draft, KeyPair } from "./desired.ts";
 import {
   apiTokenVolume,
   bindingToShippedRole,
@@ -16,13 +16,13 @@ import { audiences, nameLabel, names } from "./operands.ts";
 const unprivilegedId = 65_532;
 const labels = { [nameLabel]: names.extractor };
 
-export function nodeSide(input: DesiredInput): readonly Draft[] {
-  const { namespace, tls, scc } = input;
+export function nodeSide(input: DesiredInput, serving: KeyPair): readonly Draft[] {
+  const { namespace, scc } = input;
   return [
     ...(scc ? [securityContextConstraints] : []),
     serviceAccount(names.extractor),
     bindingToShippedRole(names.extractor, namespace),
-    tlsSecret(names.exporterTls, tls.exporter),
+    tlsSecret(names.exporterTls, serving),
     proxyConfig(namespace),
     service,
     ingressOnlyFrom(names.extractor, names.extractor, names.gatherer),

@@ -4,7 +4,8 @@ import { configKind, configName, type Settings } from "../api/config.ts";
 import { apiVersion, fieldManager, type KubeObject } from "../api/object.ts";
 import { gathererSide } from "./desired-gatherer.ts";
 import { nodeSide } from "./desired-node.ts";
-import { hashAnnotation, kinds, managedByLabel, type OperandKind, partOfLabel, type Side } from "./operands.ts";
+import { hashAnnotation, kinds, managedByLabel, type OperandKind, partOfLabel } from "./operands.ts";
+import { canonical } from "./same.ts";
 
 export interface Images {
   readonly extractor: string;
@@ -20,13 +21,11 @@ export interface KeyPair {
   readonly key: string;
 }
 
-/** What the certificate plan led to; see core/certificates.ts. */
-export interface TlsMaterial {
+/** What clients trust, and the key behind it. */
+export interface Authority {
   readonly ca: KeyPair;
   /** PEM of every CA that clients must trust now. */
   readonly bundle: string;
-  readonly exporter: KeyPair;
-  readonly gatherer: KeyPair;
 }
 
 export interface DesiredInput {
@@ -34,7 +33,6 @@ export interface DesiredInput {
   readonly configUid: string;
   readonly images: Images;
   readonly settings: Settings;
-  readonly tls: TlsMaterial;
   /** The cluster serves SecurityContextConstraints. */
   readonly scc: boolean;
 }
@@ -48,10 +46,18 @@ export interface Draft {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** The objects of one side, in apply order. */
-export function desiredSide(side: Side, input: DesiredInput): readonly KubeObject[] {
-  const drafts = side === "node" ? nodeSide(input) : gathererSide(input);
-  return drafts.map((draft) => complete(draft, input));
+/** The objects of the node side, in apply order; `serving` is the exporters' certificate. */
+export function desiredNodeSide(input: DesiredInput, serving: KeyPair): readonly KubeObject[] {
+  return nodeSide(input, serving).map((draft) => complete(draft, input));
+}
+
+/** The objects of the gatherer side, in apply order; `serving` is the gatherer's certificate. */
+export function desiredGathererSide(
+  input: DesiredInput,
+  authority: Authority,
+  serving: KeyPair,
+): readonly KubeObject[] {
+  return gathererSide(input, authority, serving).map((draft) => complete(draft, input));
 }
 
 function complete({ kind, name, labels, body }: Draft, { namespace, configUid }: DesiredInput): KubeObject {
@@ -75,16 +81,6 @@ function complete({ kind, name, labels, body }: Draft, { namespace, configUid }:
 
 /** Of everything but a Secret's content, which is compared as it is. */
 function hashOf(object: Readonly<Record<string, unknown>>): string {
-  const text = JSON.stringify(sorted(object.kind === "Secret" ? { ...object, data: null } : object));
+  const text = canonical(object.kind === "Secret" ? { ...object, data: null } : object);
   return createHash("sha256").update(text).digest("hex").slice(0, 32);
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, sorted(inner)]),
-  );
 }

@@ -29,7 +29,8 @@ export interface Plan {
 
 /** What is to become of one side; `keep` touches nothing. */
 export type Wish =
-  | { readonly kind: "install"; readonly objects: readonly KubeObject[] }
+  /** Operands whose key is in `leave` are looked at for conflicts only. */
+  | { readonly kind: "install"; readonly objects: readonly KubeObject[]; readonly leave?: ReadonlySet<string> }
   | { readonly kind: "remove" }
   | { readonly kind: "keep" };
 
@@ -51,12 +52,16 @@ export function planSteps(
       unreadable.push({ operand, message: found.message });
       continue;
     }
+    if (wish.kind === "install" && found.kind === "present" && !isOurs(found.object)) {
+      conflicts.push(operand);
+      continue;
+    }
+    if (wish.kind === "install" && wish.leave?.has(keyOf(operand)) === true) continue;
     const wanted = wish.kind === "install" ? wish.objects.find((object) => isOf(object, operand)) : undefined;
     if (wanted === undefined) {
       const step = found.kind === "present" && isOurs(found.object) ? deletion(operand, found.object) : undefined;
       if (step !== undefined) deletes.unshift(step);
-    } else if (found.kind === "present" && !isOurs(found.object)) conflicts.push(operand);
-    else if (found.kind === "absent" || !isAsWanted(found.object, wanted))
+    } else if (found.kind === "absent" || !isAsWanted(found.object, wanted))
       applies.push({ action: "apply", operand, object: wanted });
   }
   return { steps: [...deletes, ...applies], conflicts, unreadable };

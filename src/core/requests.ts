@@ -89,10 +89,10 @@ export function queueOf(requests: readonly GatherRequest[]): Queue {
   };
 }
 
-/** The newest finished gather of all namespaces that the gatherer ended; superseded ones ran never. */
+/** The newest finished gather of all namespaces; superseded ones never ran. */
 export function lastFull(requests: readonly GatherRequest[]): GatherRequest | undefined {
   return requests
-    .filter((request) => isFull(request) && isFinished(request) && request.status.counts !== undefined)
+    .filter((request) => isFull(request) && isFinished(request) && phaseOf(request) !== "Superseded")
     .sort((a, b) => (a.status.finishTime ?? "").localeCompare(b.status.finishTime ?? ""))
     .at(-1);
 }

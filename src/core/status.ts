@@ -48,19 +48,18 @@ export function statusOf(input: StatusInput): ConfigStatus {
 /** From the newest full gather that is still on record, else what the status already says. Gathers of an earlier config do not count. */
 export function lastGatherOf(requests: readonly GatherRequest[], identity: ConfigIdentity): LastGather | undefined {
   const last = newest(requests, identity);
-  const counts = last?.status.counts;
-  if (last === undefined || counts === undefined) return identity.status.lastGather;
+  if (last === undefined) return identity.status.lastGather;
   const { status, name } = last;
   const succeeded = status.conditions?.find(({ type }) => type === "Succeeded");
   return {
     name,
-    startTime: status.startTime ?? "",
+    startTime: status.startTime ?? status.finishTime ?? "",
     finishTime: status.finishTime ?? "",
     succeeded: succeeded?.status === "True",
     reason: succeeded?.reason ?? "",
     message: (succeeded?.message ?? "").slice(0, 4096),
     ...(status.archive === undefined ? {} : { archive: status.archive.name }),
-    counts,
+    ...(status.counts === undefined ? {} : { counts: status.counts }),
   };
 }
 

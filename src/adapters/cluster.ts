@@ -1,0 +1,215 @@
+/** Main's reads and writes of the API server. Reads that fail are values; only a lost connection throws. */
+import { z } from "zod";
+import { type Config, type ConfigStatus, configKind, configName, decodeConfig } from "../api/config.ts";
+import { decodeGate, type Gate, type Read } from "../api/gate.ts";
+import { apiGroup, apiVersion, fieldManager, kubeObjectSchema } from "../api/object.ts";
+import { decodeRequest, type GatherRequest, type RequestStatus, requestKind } from "../api/request.ts";
+import { kinds, type Operand } from "../core/operands.ts";
+import type { Live, Step } from "../core/plan.ts";
+import type { Api, ApiAnswer } from "./connection.ts";
+
+export const configPath = `/apis/${apiGroup}/v1alpha1/insightsruntimeextractors`;
+export const requestPath = `/apis/${apiGroup}/v1alpha1/runtimegathers`;
+export const featureGatePath = "/apis/config.openshift.io/v1/featuregates";
+export const clusterVersionPath = "/apis/config.openshift.io/v1/clusterversions";
+const applyType = "application/apply-patch+yaml";
+const maxMessageLength = 300;
+/** More than ever exist, since finished ones are pruned. */
+const maxRequests = 500;
+
+export type Written = { readonly kind: "done" } | { readonly kind: "failed"; readonly message: string };
+
+export interface EventToWrite {
+  readonly type: "Normal" | "Warning";
+  readonly reason: string;
+  readonly message: string;
+  readonly about: { readonly kind: string; readonly name: string; readonly uid: string };
+  readonly nowMs: number;
+}
+
+/** The collection of a kind of operand. */
+export function collectionPath(kind: Operand["kind"], namespace: string): string {
+  const { apiVersion: version, plural, scope } = kinds[kind];
+  const root = version.includes("/") ? `/apis/${version}` : `/api/${version}`;
+  return scope === "namespace" ? `${root}/namespaces/${namespace}/${plural}` : `${root}/${plural}`;
+}
+
+export class Cluster {
+  readonly #api: Api;
+  readonly #namespace: string;
+
+  constructor(api: Api, namespace: string) {
+    this.#api = api;
+    this.#namespace = namespace;
+  }
+
+  /** A cluster without our kind, or whose API server cannot tell, throws only in the second case. */
+  async config(): Promise<Config> {
+    const read = readOf(await this.#api.call({ path: `${configPath}/${configName}` }));
+    if (read.kind === "failed") throw new Error(`reading ${configKind} ${configName}: ${read.message}`);
+    return read.kind === "found" ? decodeConfig(read.object) : { kind: "absent" };
+  }
+
+  /** Never throws: what cannot be read makes the gate unknown. */
+  async gate(): Promise<Gate> {
+    const [featureGate, clusterVersion] = await Promise.all([
+      this.#read(`${featureGatePath}/cluster`),
+      this.#read(`${clusterVersionPath}/version`),
+    ]);
+    return decodeGate(featureGate, clusterVersion);
+  }
+
+  /** `no API` is told apart, since an object of a kind that is not served cannot be wanted. */
+  async operand(operand: Operand): Promise<Live | { readonly kind: "no API" }> {
+    const read = await this.#read(this.#pathOf(operand));
+    switch (read.kind) {
+      case "found": {
+        const decoded = kubeObjectSchema.safeParse(read.object);
+        if (decoded.success) return { kind: "present", object: decoded.data };
+        return { kind: "unreadable", message: "the API server's answer is not an object" };
+      }
+      case "failed":
+        return { kind: "unreadable", message: read.message };
+      default:
+        return read;
+    }
+  }
+
+  /** All RuntimeGathers; none on a cluster that does not serve them. Ones that cannot be decoded are left out. */
+  async requests(): Promise<readonly GatherRequest[]> {
+    const read = readOf(await this.#api.call({ path: requestPath, query: { limit: maxRequests } }));
+    if (read.kind === "failed") throw new Error(`listing RuntimeGathers: ${read.message}`);
+    if (read.kind !== "found") return [];
+    const { items } = listSchema.parse(read.object);
+    return items.flatMap((item) => {
+      try {
+        return [decodeRequest(item)];
+      } catch {
+        return [];
+      }
+    });
+  }
+
+  /** The uid of our namespace, which tells this installation from another. */
+  async namespaceUid(): Promise<string> {
+    const read = await this.#read(`/api/v1/namespaces/${this.#namespace}`);
+    if (read.kind !== "found") throw new Error(`reading namespace ${this.#namespace}: ${describeRead(read)}`);
+    return uidSchema.parse(read.object).metadata.uid;
+  }
+
+  async carryOut(step: Step): Promise<Written> {
+    const path = this.#pathOf(step.operand);
+    if (step.action === "apply") return this.#apply(path, step.object);
+    const body = {
+      apiVersion: "v1",
+      kind: "DeleteOptions",
+      propagationPolicy: "Background",
+      preconditions: { uid: step.uid, resourceVersion: step.resourceVersion },
+    };
+    return this.#write(() => this.#api.call({ method: "DELETE", path, body }), [404]);
+  }
+
+  async writeConfigStatus(uid: string, status: ConfigStatus): Promise<Written> {
+    const object = { apiVersion, kind: configKind, metadata: { name: configName, uid }, status };
+    return this.#apply(`${configPath}/${configName}/status`, object);
+  }
+
+  async writeRequestStatus({ name, uid }: GatherRequest, status: RequestStatus): Promise<Written> {
+    const object = { apiVersion, kind: requestKind, metadata: { name, uid }, status };
+    return this.#apply(`${requestPath}/${name}/status`, object);
+  }
+
+  /** That it is there already is fine: the name says which due time it stands for. */
+  async createScheduled(name: string): Promise<Written> {
+    const labels = { "app.kubernetes.io/managed-by": fieldManager };
+    const body = { apiVersion, kind: requestKind, metadata: { name, labels }, spec: { trigger: "Scheduled" } };
+    const query = { fieldManager };
+    return this.#write(() => this.#api.call({ method: "POST", path: requestPath, query, body }), [409]);
+  }
+
+  async forget({ name, uid }: GatherRequest): Promise<Written> {
+    const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions: { uid } };
+    return this.#write(() => this.#api.call({ method: "DELETE", path: `${requestPath}/${name}`, body }), [404, 409]);
+  }
+
+  /** Events about cluster-scoped objects live in namespace default. */
+  async writeEvent({ type, reason, message, about, nowMs }: EventToWrite): Promise<Written> {
+    const time = new Date(nowMs).toISOString().replace(/\.\d+Z$/, "Z");
+    const body = {
+      apiVersion: "v1",
+      kind: "Event",
+      metadata: { generateName: `${about.name}.`, namespace: "default" },
+      involvedObject: { apiVersion, kind: about.kind, name: about.name, uid: about.uid },
+      type,
+      reason,
+      message: message.slice(0, 1024),
+      source: { component: fieldManager },
+      reportingComponent: fieldManager,
+      firstTimestamp: time,
+      lastTimestamp: time,
+      count: 1,
+    };
+    return this.#write(() => this.#api.call({ method: "POST", path: "/api/v1/namespaces/default/events", body }), []);
+  }
+
+  /** The CA bundle that clients of the gatherer trust; undefined when it is not there. */
+  async caBundle(path: string): Promise<string | undefined> {
+    const read = await this.#read(path);
+    if (read.kind !== "found") return undefined;
+    const decoded = bundleSchema.safeParse(read.object);
+    return decoded.success ? decoded.data.data["ca.crt"] : undefined;
+  }
+
+  #pathOf({ kind, name }: Operand): string {
+    return `${collectionPath(kind, this.#namespace)}/${name}`;
+  }
+
+  async #read(path: string): Promise<Read> {
+    try {
+      return readOf(await this.#api.call({ path }));
+    } catch (cause) {
+      return { kind: "failed", message: messageOf(cause) };
+    }
+  }
+
+  #apply(path: string, body: object): Promise<Written> {
+    const query = { fieldManager, force: true };
+    return this.#write(() => this.#api.call({ method: "PATCH", path, query, contentType: applyType, body }), []);
+  }
+
+  async #write(call: () => Promise<ApiAnswer>, alsoFine: readonly number[]): Promise<Written> {
+    try {
+      const answer = await call();
+      if (answer.status < 300 || alsoFine.includes(answer.status)) return { kind: "done" };
+      return { kind: "failed", message: explain(answer) };
+    } catch (cause) {
+      return { kind: "failed", message: messageOf(cause) };
+    }
+  }
+}
+
+const listSchema = z.object({ items: z.array(z.unknown()) });
+const uidSchema = z.object({ metadata: z.object({ uid: z.string() }) });
+const bundleSchema = z.object({ data: z.object({ "ca.crt": z.string() }) });
+const statusSchema = z.object({ kind: z.literal("Status"), message: z.string() });
+
+/** The API server answers 404 with a Status for a missing object, and with plain text for a kind that it does not serve. */
+function readOf(answer: ApiAnswer): Read {
+  if (answer.status === 200) return { kind: "found", object: answer.body };
+  if (answer.status === 404)
+    return statusSchema.safeParse(answer.body).success ? { kind: "absent" } : { kind: "no API" };
+  return { kind: "failed", message: explain(answer) };
+}
+
+function describeRead(read: Exclude<Read, { readonly kind: "found" }>): string {
+  return read.kind === "failed" ? read.message : `the API server says ${read.kind}`;
+}
+
+function explain({ status, body }: ApiAnswer): string {
+  const decoded = statusSchema.safeParse(body);
+  return `${status} ${decoded.success ? decoded.data.message : ""}`.trim().slice(0, maxMessageLength);
+}
+
+function messageOf(cause: unknown): string {
+  return (cause instanceof Error ? cause.message : String(cause)).slice(0, maxMessageLength);
+}

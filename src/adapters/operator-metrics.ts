@@ -1,0 +1,82 @@
+/** The operator's metrics; every series exists from the start. */
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { GateState } from "../api/gate.ts";
+import { conditionTypes } from "../core/conditions.ts";
+
+const gateStates = ["enabled", "disabled", "not listed", "unknown", "no API"] as const satisfies readonly GateState[];
+
+export const loopNames = ["operands", "gathers"] as const;
+export type LoopName = (typeof loopNames)[number];
+
+export interface OperatorMetrics {
+  readonly runs: Counter<"loop" | "result">;
+  readonly runSeconds: Histogram<"loop">;
+  readonly writes: Counter<"action" | "result">;
+  readonly watchRestarts: Counter;
+  readonly gathers: Counter<"result">;
+  setGate(state: GateState): void;
+  setCondition(type: string, status: string): void;
+}
+
+export function operatorMetrics(registry: Registry): OperatorMetrics {
+  const registers = [registry];
+  const runs = new Counter({
+    name: "runtime_insights_operator_runs_total",
+    help: "Runs of the operator's loops.",
+    labelNames: ["loop", "result"],
+    registers,
+  });
+  const runSeconds = new Histogram({
+    name: "runtime_insights_operator_run_duration_seconds",
+    help: "How long a run of a loop takes.",
+    labelNames: ["loop"],
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers,
+  });
+  const writes = new Counter({
+    name: "runtime_insights_operator_writes_total",
+    help: "Objects that the operator applied, deleted or whose status it wrote.",
+    labelNames: ["action", "result"],
+    registers,
+  });
+  const watchRestarts = new Counter({
+    name: "runtime_insights_operator_watch_restarts_total",
+    help: "Watches that ended with an error and were begun anew.",
+    registers,
+  });
+  const gathers = new Counter({
+    name: "runtime_insights_operator_gathers_total",
+    help: "RuntimeGathers that ended.",
+    labelNames: ["result"],
+    registers,
+  });
+  const gate = new Gauge({
+    name: "runtime_insights_operator_gate_state",
+    help: "1 for the state that the feature gate is in.",
+    labelNames: ["state"],
+    registers,
+  });
+  const condition = new Gauge({
+    name: "runtime_insights_operator_condition",
+    help: "Conditions of the config: 1 True, 0 False, -1 unknown or no config.",
+    labelNames: ["type"],
+    registers,
+  });
+  for (const loop of loopNames) for (const result of ["done", "failed"]) runs.inc({ loop, result }, 0);
+  for (const action of ["apply", "delete", "status"])
+    for (const result of ["done", "failed"]) writes.inc({ action, result }, 0);
+  for (const result of ["succeeded", "failed", "superseded"]) gathers.inc({ result }, 0);
+  for (const state of gateStates) gate.set({ state }, 0);
+  for (const type of conditionTypes) condition.set({ type }, -1);
+  return {
+    runs,
+    runSeconds,
+    writes,
+    watchRestarts,
+    gathers,
+    setGate: (now) => {
+      for (const state of gateStates) gate.set({ state }, state === now ? 1 : 0);
+    },
+    setCondition: (type, status) => condition.set({ type }, status === "True" ? 1 : status === "False" ? 0 : -1),
+  };
+}

@@ -1,0 +1,297 @@
+/** The reconcile: observe, decide, act, report. */
+import { isAlive } from "../adapters/heartbeat.ts";
+import { type Config, type ConfigIdentity, configKind, configName } from "../api/config.ts";
+import type { Gate } from "../api/gate.ts";
+import type { KubeObject } from "../api/object.ts";
+import type { GatherRequest } from "../api/request.ts";
+import { type Conditions, conditionsOf, type Trouble } from "../core/conditions.ts";
+import { type Decision, decideGathererSide, decideNodeSide } from "../core/decide.ts";
+import { type DesiredInput, desiredGathererSide, desiredNodeSide } from "../core/desired.ts";
+import { type FailedStep, type Health, healthOf, podsOf } from "../core/health.ts";
+import { keyOf, names, operands, type Side } from "../core/operands.ts";
+import { isOurs, type Live, type Plan, planSteps, type Wish } from "../core/plan.ts";
+import { isSame } from "../core/same.ts";
+import { schedule } from "../core/schedule.ts";
+import { lastGatherOf, statusOf } from "../core/status.ts";
+import { keepCertificates } from "./tls.ts";
+import type { OperatorWorld, Snapshot } from "./world.ts";
+
+interface Observed {
+  readonly nowMs: number;
+  readonly config: Config;
+  readonly gate: Gate;
+  readonly requests: readonly GatherRequest[];
+  readonly live: ReadonlyMap<string, Live>;
+  readonly scc: boolean;
+  readonly namespaceUid: string;
+}
+
+type Present = Exclude<Config, { readonly kind: "absent" }>;
+
+/** So long the first gather waits for nodes that are not ready. */
+const settleMs = 3 * 60_000;
+/** Until an object that is going away is looked for again. */
+const removingMs = 5_000;
+
+export class OperandLoop {
+  readonly #world: OperatorWorld;
+  #trouble: Trouble = {};
+  #movingSinceMs: number | undefined;
+  #runs = 0;
+  /** Runs in a row in which a write failed. */
+  #failures = 0;
+
+  constructor(world: OperatorWorld) {
+    this.#world = world;
+  }
+
+  /** One run; throws when the API server cannot be asked at all. */
+  async run(): Promise<{ readonly afterMs: number | undefined }> {
+    const { shared, metrics } = this.#world;
+    this.#runs += 1;
+    const log = this.#world.log.child({ run: this.#runs });
+    const observed = await this.#observe();
+    metrics.setGate(observed.gate.state);
+    const { config, nowMs } = observed;
+    if (config.kind === "absent") {
+      this.#trouble = {};
+      this.#share({ kind: "not managed", why: "There is no config" });
+      log.debug("No config, nothing to do");
+      return { afterMs: undefined };
+    }
+    const other = await this.#otherOperator(config.identity, observed);
+    if (other !== undefined) {
+      this.#share({ kind: "not managed", why: other });
+      log.warn(
+        { operator: config.identity.status.operator },
+        "Another operator serves this cluster, nothing is written",
+      );
+      return { afterMs: 60_000 };
+    }
+    if (config.kind === "valid") this.#world.setLogLevel(config.settings.logLevel);
+
+    const decisions = { node: decideNodeSide(config, observed.gate), gatherer: decideGathererSide(config) };
+    const { wishes, afterMs: tlsAfterMs } = await this.#desired(observed, config, decisions);
+    const plan = planSteps(operands, wishes, observed.live);
+    const failed = await this.#carryOut(plan);
+    const health = {
+      node: this.#health("node", observed, decisions.node, plan, failed),
+      gatherer: this.#health("gatherer", observed, decisions.gatherer, plan, failed),
+    };
+    const judged = conditionsOf({
+      nowMs,
+      config,
+      gate: observed.gate,
+      ...health,
+      lastGather: lastGatherOf(observed.requests, config.identity),
+      unreachable: shared.unreachable,
+      trouble: this.#trouble,
+    });
+    this.#trouble = judged.trouble;
+    const snapshot = this.#snapshotOf(observed, config, decisions, health);
+    await this.#report(observed, config, judged, snapshot);
+    this.#share(snapshot);
+    const removing = [health.node, health.gatherer].some(({ reason }) => reason === "Removing");
+    this.#failures = failed.length > 0 ? this.#failures + 1 : 0;
+    const retryMs = failed.length > 0 ? Math.min(1_000 * 2 ** this.#failures, 5 * 60_000) : undefined;
+    const waits = [tlsAfterMs, judged.afterMs, retryMs, removing ? removingMs : undefined];
+    return { afterMs: Math.min(...waits.filter((ms) => ms !== undefined), 60 * 60_000) };
+  }
+
+  async #observe(): Promise<Observed> {
+    const { cluster, nowMs } = this.#world;
+    const live = new Map<string, Live>();
+    let scc = true;
+    const [config, gate, requests, namespaceUid] = await Promise.all([
+      cluster.config(),
+      cluster.gate(),
+      cluster.requests(),
+      cluster.namespaceUid(),
+      ...operands.map(async (operand) => {
+        const read = await cluster.operand(operand);
+        if (read.kind === "no API" && operand.kind === "SecurityContextConstraints") scc = false;
+        live.set(keyOf(operand), read.kind === "no API" ? { kind: "absent" } : read);
+      }),
+    ]);
+    return { nowMs: nowMs(), config, gate, requests, live, scc, namespaceUid };
+  }
+
+  /** A sentence when another installation has the config and is alive; a dead one's place is taken. */
+  async #otherOperator({ status }: ConfigIdentity, { namespaceUid, nowMs }: Observed): Promise<string | undefined> {
+    const { operator } = status;
+    const { api, namespace } = this.#world;
+    if (operator === undefined || operator.uid === namespaceUid || operator.namespace === namespace) return undefined;
+    if (!(await isAlive(api, operator.namespace, nowMs))) return undefined;
+    return `The operator in namespace ${operator.namespace} serves this cluster`;
+  }
+
+  async #desired(
+    observed: Observed,
+    config: Present,
+    decisions: Readonly<Record<Side, Decision>>,
+  ): Promise<{ readonly wishes: Readonly<Record<Side, Wish>>; readonly afterMs: number | undefined }> {
+    const { namespace, images, shared, log } = this.#world;
+    const plain = (decision: Decision): Wish => ({ kind: decision.kind === "remove" ? "remove" : "keep" });
+    const wishes = { node: plain(decisions.node), gatherer: plain(decisions.gatherer) };
+    if (config.kind !== "valid" || decisions.gatherer.kind !== "install") return { wishes, afterMs: undefined };
+    const { requests, live, nowMs, scc } = observed;
+    const withNodes = decisions.node.kind === "install";
+    const tls = await keepCertificates({
+      live,
+      namespace,
+      nowMs,
+      wanted: withNodes ? ["exporter", "gatherer"] : ["gatherer"],
+      lastGatherMs: shared.isGathering ? nowMs : lastGatherMsOf(requests),
+    });
+    const material = ["Secret", "ConfigMap"] as const;
+    const leave = new Set(
+      tls === undefined
+        ? operands
+            .filter(({ kind, name }) => material.some((one) => one === kind) && name !== names.exporterProxy)
+            .map(keyOf)
+        : [],
+    );
+    if (tls !== undefined && tls.issued.length > 0) log.info({ issued: tls.issued }, "Issued certificates");
+    const input: DesiredInput = {
+      ...{ namespace, images, scc },
+      settings: config.settings,
+      configUid: config.identity.uid,
+    };
+    const none = { certificate: "", key: "" };
+    const authority = tls?.authority ?? { ca: none, bundle: "" };
+    const objectsWith = (objects: readonly KubeObject[]): Wish => ({
+      kind: "install",
+      objects: objects.filter((object) => !leave.has(keyOf({ kind: object.kind, name: object.metadata.name }))),
+      leave,
+    });
+    return {
+      wishes: {
+        gatherer: objectsWith(desiredGathererSide(input, authority, tls?.serving.gatherer ?? none)),
+        node: withNodes ? objectsWith(desiredNodeSide(input, tls?.serving.exporter ?? none)) : wishes.node,
+      },
+      afterMs: tls?.afterMs,
+    };
+  }
+
+  /** One after the other; certificates wait for the CA that signed them to be stored. */
+  async #carryOut({ steps }: Plan): Promise<readonly FailedStep[]> {
+    const { cluster, log, metrics } = this.#world;
+    const failed: FailedStep[] = [];
+    const caKey = keyOf({ kind: "Secret", name: names.ca });
+    const needCa = new Set([names.caBundle, names.exporterTls, names.gathererTls].map(String));
+    for (const step of steps) {
+      const { operand, action } = step;
+      const object = { kind: operand.kind, name: operand.name };
+      if (needCa.has(operand.name) && failed.some((one) => keyOf(one.operand) === caKey)) {
+        failed.push({ operand, message: `waits for ${caKey}` });
+        continue;
+      }
+      const written = await cluster.carryOut(step);
+      metrics.writes.inc({ action, result: written.kind });
+      if (written.kind === "done") log.info({ object }, action === "apply" ? "Applied" : "Deleted");
+      else {
+        failed.push({ operand, message: written.message });
+        log.warn({ object, action, problem: written.message }, "Could not write an object");
+      }
+    }
+    return failed;
+  }
+
+  #health(side: Side, observed: Observed, decision: Decision, plan: Plan, failed: readonly FailedStep[]): Health {
+    const workload =
+      side === "node" ? { kind: "DaemonSet", name: names.extractor } : { kind: "Deployment", name: names.gatherer };
+    const found = observed.live.get(keyOf(workload));
+    const isMine = found?.kind === "present" && isOurs(found.object);
+    return healthOf({
+      side,
+      decision,
+      pods: isMine ? podsOf(found) : undefined,
+      plan,
+      failed,
+      anyLeft: operands.some((operand) => {
+        const live = observed.live.get(keyOf(operand));
+        return operand.side === side && live?.kind === "present" && isOurs(live.object);
+      }),
+    });
+  }
+
+  #snapshotOf(
+    { nowMs, requests }: Observed,
+    config: Present,
+    decisions: Readonly<Record<Side, Decision>>,
+    health: Readonly<Record<Side, Health>>,
+  ): Snapshot {
+    if (config.kind !== "valid" || decisions.gatherer.kind !== "install")
+      return { kind: "not managed", why: decisions.gatherer.message };
+    const { node, gatherer } = health;
+    const isMoving = node.state === "moving" || node.reason === "GateUnknown";
+    this.#movingSinceMs = isMoving ? (this.#movingSinceMs ?? nowMs) : undefined;
+    const last = lastGatherOf(requests, config.identity);
+    return {
+      kind: "managed",
+      settings: config.settings,
+      configCreatedMs: config.identity.createdMs,
+      lastGatherMs: last === undefined ? undefined : Date.parse(last.startTime),
+      gathererReady: gatherer.state === "ready",
+      nodes: decisions.node.kind === "install" || (decisions.node.kind === "wait" && node.state !== "off"),
+      nodesSettled: this.#movingSinceMs === undefined || nowMs - this.#movingSinceMs >= settleMs,
+    };
+  }
+
+  /** Writes the status when it differs, and events when a condition turned. */
+  async #report(observed: Observed, config: Present, judged: Conditions, snapshot: Snapshot): Promise<void> {
+    const { cluster, namespace, version, metrics, log } = this.#world;
+    const { gate, requests, namespaceUid, nowMs, live } = observed;
+    const daemonSet = live.get(keyOf({ kind: "DaemonSet", name: names.extractor }));
+    const isManaged = snapshot.kind === "managed";
+    const status = statusOf({
+      identity: config.identity,
+      conditions: judged.conditions,
+      gate,
+      gateIgnored: config.kind === "valid" && config.settings.featureGate === "Ignored",
+      pods: podsOf(daemonSet),
+      requests,
+      nextGatherMs: isManaged ? nextGatherMs(snapshot, requests, nowMs) : undefined,
+      inventory: config.kind !== "valid" || config.settings.inventory === "Enabled",
+      operator: { namespace, uid: namespaceUid },
+      version,
+    });
+    for (const { type, status: value } of judged.conditions) metrics.setCondition(type, value);
+    if (isSame(config.identity.status, status)) return;
+    const written = await cluster.writeConfigStatus(config.identity.uid, status);
+    metrics.writes.inc({ action: "status", result: written.kind });
+    if (written.kind === "failed")
+      throw new Error(`writing the status of ${configKind} ${configName}: ${written.message}`);
+    const about = { kind: configKind, name: configName, uid: config.identity.uid };
+    for (const event of judged.events) {
+      log.info({ reason: event.reason, problem: event.message }, "Condition changed");
+      const noted = await cluster.writeEvent({ ...event, about, nowMs });
+      if (noted.kind === "failed") log.warn({ problem: noted.message }, "Could not write an event");
+    }
+  }
+
+  #share(snapshot: Snapshot): void {
+    const { shared, wake } = this.#world;
+    const changed = JSON.stringify(shared.snapshot) !== JSON.stringify(snapshot);
+    shared.snapshot = snapshot;
+    if (changed) wake("gathers");
+  }
+}
+
+function lastGatherMsOf(requests: readonly GatherRequest[]): number | undefined {
+  const times = requests
+    .flatMap(({ status }) => [status.startTime, status.finishTime])
+    .filter((time) => time !== undefined);
+  return times.length === 0 ? undefined : Math.max(...times.map(Date.parse));
+}
+
+function nextGatherMs(
+  snapshot: Extract<Snapshot, { readonly kind: "managed" }>,
+  requests: readonly GatherRequest[],
+  nowMs: number,
+): number {
+  const { settings, configCreatedMs, lastGatherMs } = snapshot;
+  const intervalMs = settings.gather.interval;
+  return schedule({ nowMs, intervalMs, configCreatedMs, lastGatherMs, requests, canGather: false, isBusy: false })
+    .dueMs;
+}

@@ -1,0 +1,136 @@
+/** Wires the operator's loops to watches and queue; main and the tests start it the same way. */
+import type { Registry } from "prom-client";
+import {
+  Cluster,
+  clusterVersionPath,
+  collectionPath,
+  configPath,
+  featureGatePath,
+  requestPath,
+} from "../adapters/cluster.ts";
+import type { Connection } from "../adapters/connection.ts";
+import { Gatherer } from "../adapters/gatherer.ts";
+import { Heartbeat } from "../adapters/heartbeat.ts";
+import { InsightsOperator, type WatchRule } from "../adapters/operator.ts";
+import { type LoopName, loopNames, operatorMetrics } from "../adapters/operator-metrics.ts";
+import type { Logger } from "../adapters/telemetry.ts";
+import { fieldManager } from "../api/object.ts";
+import type { Images } from "../core/desired.ts";
+import { managedByLabel, names, operands } from "../core/operands.ts";
+import { OperandLoop } from "./operand.ts";
+import { RequestLoop } from "./requests.ts";
+import type { OperatorWorld } from "./world.ts";
+
+export interface OperatorStart {
+  readonly connection: Connection;
+  readonly namespace: string;
+  readonly images: Images;
+  readonly version: string;
+  /** Name of this process in the Lease. */
+  readonly holder: string;
+  readonly registry: Registry;
+  readonly log: Logger;
+  /** True: spec.logLevel does not change the level. */
+  readonly fixedLevel: boolean;
+  readonly gathererOrigin: string;
+  readonly readGathererToken: () => Promise<string>;
+  readonly nowMs?: () => number;
+  readonly resyncMs?: number;
+}
+
+export interface RunningOperator {
+  /** Both loops have run once without losing the API server. */
+  hasRun(): boolean;
+  stop(): Promise<void>;
+}
+
+export async function startOperator(start: OperatorStart): Promise<RunningOperator> {
+  const { connection, namespace, log, nowMs = Date.now } = start;
+  const metrics = operatorMetrics(start.registry);
+  const cluster = new Cluster(connection, namespace);
+  const bundlePath = `${collectionPath("ConfigMap", namespace)}/${names.caBundle}`;
+  const world: OperatorWorld = {
+    ...{ api: connection, cluster, namespace, log, metrics, nowMs },
+    images: start.images,
+    version: start.version,
+    gatherer: new Gatherer({
+      origin: start.gathererOrigin,
+      serverName: `${names.gatherer}.${namespace}.svc`,
+      readCa: () => cluster.caBundle(bundlePath),
+      readToken: start.readGathererToken,
+    }),
+    wake: (loop) => operator.wake(loop),
+    setLogLevel: (level) => {
+      if (!start.fixedLevel) log.level = levels[level];
+    },
+    shared: { snapshot: undefined, unreachable: undefined, isGathering: false },
+  };
+  const operandLoop = new OperandLoop(world);
+  const requestLoop = new RequestLoop(world);
+  const hasRun = new Set<LoopName>();
+  const operator = new InsightsOperator({
+    connection,
+    rules: watchRules(namespace),
+    keys: loopNames,
+    ...(start.resyncMs === undefined ? {} : { resyncMs: start.resyncMs }),
+    run: async (key, signal) => {
+      const loop: LoopName = key === "operands" ? "operands" : "gathers";
+      const end = metrics.runSeconds.startTimer({ loop });
+      try {
+        const next = await (loop === "operands" ? operandLoop.run() : requestLoop.run(signal));
+        metrics.runs.inc({ loop, result: "done" });
+        hasRun.add(loop);
+        return next;
+      } catch (cause) {
+        metrics.runs.inc({ loop, result: "failed" });
+        throw cause;
+      } finally {
+        end();
+      }
+    },
+    onRunError: (loop, cause, retryAfterMs) => log.error({ loop, err: cause, retryAfterMs }, "Run failed"),
+    onWatchError: ({ path }, problem, retryAfterMs) => {
+      metrics.watchRestarts.inc();
+      log.debug({ path, problem, retryAfterMs }, "Watch ended, beginning anew");
+    },
+  });
+  const heartbeat = new Heartbeat({
+    ...{ api: connection, namespace },
+    holder: start.holder,
+    onError: (problem) => log.warn({ problem }, "Could not renew the Lease"),
+  });
+  await operator.start();
+  return {
+    hasRun: () => hasRun.size === loopNames.length,
+    stop: async () => {
+      heartbeat.stop();
+      await operator.stopped();
+    },
+  };
+}
+
+const levels = { Normal: "info", Debug: "debug", Trace: "trace" } as const;
+
+/** Namespaced operands by label; Secrets and cluster-scoped ones by name, which is all that the permissions allow. */
+function watchRules(namespace: string): readonly WatchRule[] {
+  const key: LoopName = "operands";
+  const labelled = ["ServiceAccount", "ConfigMap", "Service", "NetworkPolicy", "DaemonSet", "Deployment"] as const;
+  const byName = operands.filter(({ kind }) => !labelled.some((one) => one === kind));
+  const gathers: LoopName = "gathers";
+  return [
+    { key, path: configPath },
+    { key: gathers, path: requestPath },
+    { key, path: featureGatePath, fieldSelector: "metadata.name=cluster" },
+    { key, path: clusterVersionPath, fieldSelector: "metadata.name=version" },
+    ...labelled.map((kind) => ({
+      key,
+      path: collectionPath(kind, namespace),
+      labelSelector: `${managedByLabel}=${fieldManager}`,
+    })),
+    ...byName.map(({ kind, name }) => ({
+      key,
+      path: collectionPath(kind, namespace),
+      fieldSelector: `metadata.name=${name}`,
+    })),
+  ];
+}

@@ -1,0 +1,49 @@
+/** What the operator's two loops share: their adapters, and what each of them knows that the other needs. */
+import type { Cluster } from "../adapters/cluster.ts";
+import type { Api } from "../adapters/connection.ts";
+import type { Gatherer } from "../adapters/gatherer.ts";
+import type { OperatorMetrics } from "../adapters/operator-metrics.ts";
+import type { Logger } from "../adapters/telemetry.ts";
+import type { Settings } from "../api/config.ts";
+import type { Images } from "../core/desired.ts";
+
+export interface OperatorWorld {
+  readonly api: Api;
+  readonly cluster: Cluster;
+  readonly gatherer: Gatherer;
+  readonly images: Images;
+  readonly namespace: string;
+  readonly version: string;
+  readonly log: Logger;
+  readonly metrics: OperatorMetrics;
+  readonly nowMs: () => number;
+  /** Runs the other loop soon. */
+  readonly wake: (loop: "operands" | "gathers") => void;
+  /** Follows spec.logLevel. */
+  readonly setLogLevel: (level: Settings["logLevel"]) => void;
+  readonly shared: Shared;
+}
+
+/** In memory only: a restart finds it all again. */
+export interface Shared {
+  /** Of the last run of the operands' loop. */
+  snapshot: Snapshot | undefined;
+  /** Since when the gatherer cannot be reached although a gather waits for it. */
+  unreachable: { readonly sinceMs: number; readonly message: string } | undefined;
+  /** Serving certificates do not change while a gather runs. */
+  isGathering: boolean;
+}
+
+export type Snapshot =
+  | { readonly kind: "not managed"; readonly why: string }
+  | {
+      readonly kind: "managed";
+      readonly settings: Settings;
+      readonly configCreatedMs: number;
+      readonly lastGatherMs: number | undefined;
+      readonly gathererReady: boolean;
+      /** The node side is there and can be asked. */
+      readonly nodes: boolean;
+      /** It is as ready as it will be soon. */
+      readonly nodesSettled: boolean;
+    };
