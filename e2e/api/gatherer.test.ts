@@ -274,4 +274,15 @@ test("as a server under the shipped permissions: a gather ordered, its archive r
   }
 });
 
+test("hack/extract.sh asks the DaemonSet's pods and fails when one does not answer", async () => {
+  const labels = { "app.kubernetes.io/name": "runtime-insights-extractor" };
+  await createPod({ namespace, name: "impostor", metadata: { labels } });
+  const env = { ...process.env, KUBECTL: server.kubectl, KUBECONFIG: server.kubeconfig };
+  const child = spawn("sh", ["hack/extract.sh", "--namespace", namespace], { cwd: cloneDir, env });
+  const [printed, complaints] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  assert.is(await ended(child), 1);
+  assert.is(printed, "== node-1\n");
+  assert.match(complaints, /node node-1: the extractor did not answer/);
+});
+
 test.run();
