@@ -3,6 +3,9 @@
 use crate::elf::Layout;
 use crate::value::value;
 
+/// The kind as the answer names it.
+pub const KIND: &str = "Golang";
+
 /// The section that holds the build information.
 pub const SECTION: &str = ".go.buildinfo";
 /// How much of the section, or of a window that begins at its mark, is wanted.
@@ -54,6 +57,34 @@ pub fn string_header(bytes: &[u8], layout: &Layout) -> Option<(u64, u64)> {
 /// The version as the toolchain spells it, such as `go1.22.6`.
 pub fn toolchain(text: &[u8]) -> Option<String> {
     value(text).filter(|text| text.starts_with("go1") || text.starts_with("go2") || text.starts_with("devel "))
+}
+
+/// Programs that only start another, by their main package.
+const WRAPPERS: [&str; 10] = [
+    "github.com/argoproj/argo-workflows/v3/cmd/argoexec",
+    "github.com/basecamp/thruster/cmd/thrust",
+    "github.com/fpco/pid1",
+    "github.com/hairyhenderson/gomplate/v4/cmd/gomplate",
+    "github.com/hashicorp/consul-template",
+    "github.com/hashicorp/envconsul",
+    "github.com/jwilder/dockerize",
+    "github.com/ochinchina/supervisord",
+    "github.com/tektoncd/pipeline/cmd/entrypoint",
+    "sigs.k8s.io/prow/cmd/entrypoint",
+];
+
+/// Whether the main package is that of a program that only starts another.
+pub fn is_wrapper(package: &str) -> bool {
+    WRAPPERS.contains(&package)
+}
+
+/// The main package that inline build information names, when it lies within the bytes.
+pub fn main_package(bytes: &[u8]) -> Option<String> {
+    let (length, text) = varint(bytes.get(HEADER_BYTES..)?)?;
+    let modules = text.get(usize::try_from(length).ok()?..)?;
+    let start = memchr::memmem::find(modules, b"path\t")? + b"path\t".len();
+    let end = memchr::memchr(b'\n', &modules[start..])?;
+    value(&modules[start..start + end])
 }
 
 fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
@@ -121,6 +152,16 @@ mod tests {
             "an absurd length"
         );
         assert_eq!(string_header(b"short", &layout()), None);
+    }
+
+    #[test]
+    fn a_wrapper_is_known_by_its_main_package() {
+        let mut bytes = inline(b"go1.22.6");
+        bytes.extend(b"\x80\x010123456789abcdefpath\tgithub.com/basecamp/thruster/cmd/thrust\nmod\tx\n");
+        let package = main_package(&bytes);
+        assert_eq!(package.as_deref(), Some("github.com/basecamp/thruster/cmd/thrust"));
+        assert!(package.as_deref().is_some_and(is_wrapper) && !is_wrapper("example.org/app"));
+        assert_eq!(main_package(&inline(b"go1.22.6")), None);
     }
 
     #[test]

@@ -4,6 +4,9 @@ use crate::Kind;
 use crate::properties::lookup;
 use crate::value::{value, version};
 
+/// The kind as the answer names it.
+pub const KIND: &str = "Java";
+
 /// How much of a `release` file is read.
 pub const MAX_RELEASE_BYTES: usize = 16 * 1024;
 
@@ -27,7 +30,7 @@ pub fn homes(libjvm: &[u8]) -> Vec<&[u8]> {
 /// Java as the `release` file tells it. Version or implementer are empty when the file does not have them.
 pub fn release(bytes: &[u8]) -> Kind {
     Kind {
-        name: "Java",
+        name: KIND,
         version: lookup(bytes, "JAVA_VERSION").and_then(version).unwrap_or_default(),
         implementer: lookup(bytes, "IMPLEMENTOR").and_then(value).unwrap_or_default(),
     }

@@ -37,3 +37,8 @@ impl Kind {
         }
     }
 }
+
+/// Whether the bytes hold the needle.
+pub fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    memchr::memmem::find(bytes, needle).is_some()
+}

@@ -4,6 +4,9 @@ use memchr::memmem;
 
 use crate::value::three_numbers;
 
+/// The kind as the answer names it.
+pub const KIND: &str = "Node.js";
+
 /// The strings before a version, best first: the address of its sources in official builds, the name under which the
 /// inspector presents itself in all.
 const NEEDLES: [&[u8]; 2] = [b"nodejs.org/download/release/v", b"node.js/v"];

@@ -7,7 +7,7 @@ pub fn lookup<'a>(bytes: &'a [u8], key: &str) -> Option<&'a [u8]> {
     pairs
         .filter(|(name, _)| *name == key.as_bytes())
         .map(|(_, value)| value)
-        .last()
+        .next_back()
 }
 
 fn pair(line: &[u8]) -> Option<(&[u8], &[u8])> {

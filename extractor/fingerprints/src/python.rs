@@ -4,6 +4,9 @@ use memchr::memmem;
 
 use crate::value::three_numbers;
 
+/// The kind as the answer names it.
+pub const KIND: &str = "Python";
+
 /// How much two windows must overlap so that no string is cut.
 pub const OVERLAP: usize = 64;
 

@@ -3,7 +3,7 @@
 /// Longest name or version.
 pub const MAX_VALUE_BYTES: usize = 128;
 /// Longest evidence or message.
-pub const MAX_TEXT_BYTES: usize = 512;
+pub const MAX_TEXT_BYTES: usize = 400;
 
 /// The bytes as a name or version: one line, short, made of the characters that names and versions have.
 pub fn value(bytes: &[u8]) -> Option<String> {

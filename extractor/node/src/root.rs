@@ -75,16 +75,16 @@ const LOCAL: [i64; 13] = [
     0x9660,      // ISO 9660
 ];
 
-/// A regular file on a local file system.
+/// A regular file on a local file system, behind a descriptor of its own or a borrowed one.
 #[derive(Debug)]
-pub struct File {
-    fd: OwnedFd,
+pub struct File<Fd = OwnedFd> {
+    fd: Fd,
     status: Status,
 }
 
-impl File {
+impl<Fd: AsFd> File<Fd> {
     /// The file behind a descriptor, when it is one.
-    pub fn new(fd: OwnedFd) -> Result<Self, Refusal> {
+    pub fn new(fd: Fd) -> Result<Self, Refusal> {
         let status = acceptable(fd.as_fd())?;
         Ok(Self { fd, status })
     }
@@ -97,11 +97,6 @@ impl File {
     /// Device and number: equal for two names of the same file.
     pub fn identity(&self) -> (u64, u64) {
         self.status.identity
-    }
-
-    /// The descriptor's number.
-    pub fn number(&self) -> i32 {
-        self.fd.as_raw_fd()
     }
 
     /// What the file holds from that offset, at most as much as fits into the buffer.
@@ -268,7 +263,7 @@ mod tests {
         let folder = folder("budget");
         fs::write(folder.0.join("root/etc/plain"), "0123456789").expect("write");
         let file = fs::File::open(folder.0.join("root/etc/plain")).expect("open");
-        let file = File::new(file.into()).expect("a regular file");
+        let file = File::new(file).expect("a regular file");
         let (mut buffer, mut budget) = ([0; 4], plenty());
         assert_eq!(file.read_at(&mut buffer, 8, &mut budget), Ok(&b"89"[..]));
         assert_eq!(file.read_at(&mut buffer, 99, &mut budget), Ok(&b""[..]));

@@ -135,6 +135,16 @@ pub fn read_at(file: BorrowedFd, buffer: &mut [u8], offset: u64) -> io::Result<u
     checked_size(unsafe { libc::pread(file.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), offset) })
 }
 
+/// Writes everything.
+pub fn write_all(file: BorrowedFd, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        // SAFETY: the kernel reads at most that many bytes.
+        let written = checked_size(unsafe { libc::write(file.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) })?;
+        bytes = &bytes[written..];
+    }
+    Ok(())
+}
+
 /// The text of the link of that name below a directory, cut at the buffer's length.
 pub fn read_link_at<'a>(dir: BorrowedFd, name: &CStr, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
     // SAFETY: the kernel writes at most the buffer's length.
@@ -264,6 +274,12 @@ pub fn wait_readable(fds: &[RawFd], timeout: Option<Duration>) -> io::Result<Opt
     }
 }
 
+/// Closes a descriptor that somebody else in this process believes to own; for a child that never returns to them.
+pub fn close(fd: BorrowedFd) -> io::Result<()> {
+    let fd = u32::try_from(fd.as_raw_fd()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    close_range(fd, fd)
+}
+
 /// Closes every descriptor but these, which must be sorted.
 pub fn close_all_but(kept: &[RawFd]) -> io::Result<()> {
     let mut from: u32 = 0;
@@ -382,6 +398,12 @@ pub fn filter_calls(program: &[Instruction]) -> io::Result<()> {
     // SAFETY: the kernel copies the program, which outlives the call, and does not write to it.
     let set = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
     checked_long(set).map(drop)
+}
+
+/// Bounds how many connections wait to be accepted.
+pub fn set_backlog(listener: BorrowedFd, connections: u16) -> io::Result<()> {
+    // SAFETY: no pointers.
+    checked(unsafe { libc::listen(listener.as_raw_fd(), c_int::from(connections)) }).map(drop)
 }
 
 /// Sets which permissions new files do not get.

@@ -1,0 +1,149 @@
+//! The life of a child: open what it will look at, give up everything else, look, write, end.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use node::credentials::Credentials;
+use node::root::Budget;
+use node::sys::{self, Instruction, Namespace};
+use node::table::{self, Process};
+
+use crate::look::{self, Subject, World};
+use crate::output::Files;
+use crate::report;
+use crate::sandbox;
+
+/// A child's exit code when its files are written.
+pub const DONE: u8 = 0;
+/// When no process was left to look at.
+pub const GONE: u8 = 10;
+/// When it could not give up its privileges.
+pub const NOT_CONFINED: u8 = 11;
+/// When it panicked.
+const PANICKED: u8 = 12;
+
+/// No more processes of one user are looked at: the oldest count.
+pub const MAX_PROCESSES: usize = 64;
+/// No more bytes are read for one user of a container.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+static IS_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// In a child a panic only ends the process, with a code of its own: unwinding or printing would need calls that it may
+/// not make. In the parent it is logged and, further up, survived.
+pub fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|panic| {
+        if IS_CHILD.load(Ordering::Relaxed) {
+            sys::exit_now(PANICKED);
+        }
+        crate::log::error(&format!("Panic: {panic}"));
+    }));
+}
+
+/// What a child is made for.
+pub struct Task<'a> {
+    /// The directory `/proc` of the host.
+    pub proc: BorrowedFd<'a>,
+    /// The container's mount namespace.
+    pub mounts: OwnedFd,
+    /// Who to become.
+    pub user: &'a Credentials,
+    /// That user's processes, the oldest first.
+    pub processes: Vec<&'a Process>,
+    /// The container's oldest process, whoever it belongs to.
+    pub oldest_pid: u32,
+    /// What it may write.
+    pub files: Files,
+    /// How long it may look.
+    pub time: Duration,
+    /// What it may call.
+    pub filter: &'a [Instruction],
+}
+
+/// Runs in the forked child; the result is its exit code.
+pub fn run(task: Task) -> u8 {
+    IS_CHILD.store(true, Ordering::Relaxed);
+    let until = Instant::now() + task.time;
+    let (subjects, own_files) = match open(&task) {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return GONE,
+        Err(_) => return NOT_CONFINED,
+    };
+    let Task {
+        mounts,
+        user,
+        files,
+        filter,
+        time,
+        ..
+    } = task;
+    let confined = sys::enter(mounts.as_fd(), Namespace::Mount).and_then(|()| {
+        drop(mounts);
+        sandbox::enter(user, time, filter)
+    });
+    if confined.is_err() {
+        return NOT_CONFINED;
+    }
+    let mut world = World::new(own_files, Budget::new(MAX_BYTES, until));
+    let mut written = Ok(());
+    // The operating system first, so that an answer cut short has at least that.
+    let os = look::os(&subjects, &mut world);
+    if let Some(upstream) = &files.upstream {
+        written = written.and(write(&upstream.os, &report::os(&os)));
+    }
+    let findings = look::processes(&subjects, task.oldest_pid, &mut world);
+    if let Some(upstream) = &files.upstream {
+        written = written.and(write(&upstream.kind, &report::kind(&findings)));
+        written = written.and(write(&upstream.runtimes, &report::runtimes(&findings)));
+    }
+    written = written.and(write(&files.detail, &report::detail(&os, &findings, &world.notes)));
+    if written.is_ok() { DONE } else { PANICKED }
+}
+
+fn write(file: &OwnedFd, text: &str) -> std::io::Result<()> {
+    sys::write_all(file.as_fd(), text.as_bytes())
+}
+
+/// Closes everything that is not needed and opens, without reading, what a dropped user could not open: the processes.
+/// None when all of them are gone.
+fn open(task: &Task) -> std::io::Result<Option<(Vec<Subject>, OwnedFd)>> {
+    let mut kept = vec![
+        task.proc.as_raw_fd(),
+        task.mounts.as_raw_fd(),
+        task.files.detail.as_raw_fd(),
+    ];
+    if let Some(upstream) = &task.files.upstream {
+        kept.extend([&upstream.os, &upstream.kind, &upstream.runtimes].map(AsRawFd::as_raw_fd));
+    }
+    kept.sort_unstable();
+    sys::close_all_but(&kept)?;
+    let own_files = sys::open_at(task.proc, c"self/fd", libc::O_PATH | libc::O_DIRECTORY, 0)?;
+    let processes = task.processes.iter().take(MAX_PROCESSES);
+    let subjects: Vec<_> = processes.filter_map(|process| subject(task.proc, process)).collect();
+    // The host's /proc must not stay open.
+    sys::close(task.proc)?;
+    Ok((!subjects.is_empty()).then_some((subjects, own_files)))
+}
+
+/// The process with its files open. Holding its directory pins it: what is opened through it belongs to this process or
+/// cannot be opened, even when another one gets its number.
+fn subject(proc: BorrowedFd, process: &Process) -> Option<Subject> {
+    let name = CString::new(process.pid.to_string()).ok()?;
+    let dir = sys::open_at(proc, &name, libc::O_PATH | libc::O_DIRECTORY, 0).ok()?;
+    if !table::is_same(dir.as_fd(), process) {
+        return None;
+    }
+    let open = |name, flags| sys::open_at(dir.as_fd(), name, flags, 0).ok();
+    Some(Subject {
+        pid: process.pid,
+        start: process.start,
+        has_children: process.has_children,
+        executable: open(c"exe", libc::O_RDONLY),
+        maps: open(c"maps", libc::O_RDONLY),
+        environment: open(c"environ", libc::O_RDONLY),
+        command_line: open(c"cmdline", libc::O_RDONLY),
+        root: open(c"root", libc::O_PATH | libc::O_DIRECTORY),
+    })
+}

@@ -1,0 +1,264 @@
+//! The directories and files of an answer. All of them are made here, in the parent; nothing here is ever read back.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use node::links::Place;
+use node::sys;
+
+const DIR_MODE: u32 = 0o2770;
+const FILE_MODE: u32 = 0o640;
+const MAX_DEPTH: usize = 4;
+
+/// Where answers are put: `data/` below the root.
+pub struct Data {
+    path: PathBuf,
+    last: u64,
+}
+
+/// One answer.
+pub struct Answer {
+    dir: OwnedFd,
+    /// As the reply names it: `data/out-<nanoseconds>`.
+    pub name: String,
+}
+
+/// The files that one child may write.
+pub struct Files {
+    /// Everything about this user's processes.
+    pub detail: OwnedFd,
+    /// The three files as upstream has them, for the container's first user only.
+    pub upstream: Option<Upstream>,
+}
+
+/// Files of upstream's form.
+pub struct Upstream {
+    /// `os.txt`
+    pub os: OwnedFd,
+    /// `runtime-kind.txt`
+    pub kind: OwnedFd,
+    /// `runtimes-fingerprints.txt`
+    pub runtimes: OwnedFd,
+}
+
+fn text(name: impl Into<Vec<u8>>) -> io::Result<CString> {
+    Ok(CString::new(name)?)
+}
+
+fn open_dir(dir: BorrowedFd, name: &str) -> io::Result<OwnedFd> {
+    sys::open_at(
+        dir,
+        &*text(name)?,
+        libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW,
+        0,
+    )
+}
+
+impl Data {
+    /// At `data/` below the root.
+    pub fn new(root: &Path) -> Self {
+        Self {
+            path: root.join("data"),
+            last: 0,
+        }
+    }
+
+    /// Removes the answers that nobody fetched before this program started; how many.
+    pub fn sweep(&self) -> io::Result<usize> {
+        let data = File::open(&self.path)?;
+        let mut names = Vec::new();
+        sys::each_name(data.as_fd(), |name| {
+            if name.starts_with(b"out-") {
+                names.push(name.to_vec());
+            }
+            names.len() < 100_000
+        })?;
+        for name in &names {
+            remove(data.as_fd(), name, MAX_DEPTH)?;
+        }
+        Ok(names.len())
+    }
+
+    /// Makes the directory of a new answer. Its name is the time and greater than any before; its group that of `data/`.
+    pub fn answer(&mut self) -> io::Result<Answer> {
+        let data = File::open(&self.path)?;
+        let group = sys::status(data.as_fd())?.group;
+        for _ in 0..16 {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.last = u64::try_from(now.as_nanos()).unwrap_or(0).max(self.last + 1);
+            let name = format!("out-{}", self.last);
+            match sys::make_dir_at(data.as_fd(), &*text(name.as_str())?, DIR_MODE) {
+                Err(problem) if problem.kind() == io::ErrorKind::AlreadyExists => continue,
+                made => made?,
+            }
+            let dir = open_dir(data.as_fd(), &name)?;
+            // From here on group and mode are handed down by the directory.
+            sys::set_group_and_mode(dir.as_fd(), group, DIR_MODE)?;
+            return Ok(Answer {
+                dir,
+                name: format!("data/{name}"),
+            });
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+}
+
+/// Removes an entry with what is below it; links are removed, not followed.
+fn remove(dir: BorrowedFd, name: &[u8], depth: usize) -> io::Result<()> {
+    let name = text(name)?;
+    match sys::remove_at(dir, &name, false) {
+        Err(problem) if problem.raw_os_error() == Some(libc::EISDIR) && depth > 0 => {}
+        done => return done,
+    }
+    let inner = sys::open_at(dir, &name, libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW, 0)?;
+    let mut names = Vec::new();
+    sys::each_name(inner.as_fd(), |name| {
+        names.push(name.to_vec());
+        names.len() < 100_000
+    })?;
+    names
+        .iter()
+        .try_for_each(|name| remove(inner.as_fd(), name, depth - 1))?;
+    sys::remove_at(dir, &name, true)
+}
+
+impl Answer {
+    /// Makes the directory of a container, named after a pid, and the file that says which container it is.
+    pub fn container(&self, pid: u32, reference: &str, place: &Place) -> io::Result<()> {
+        sys::make_dir_at(self.dir.as_fd(), &*text(pid.to_string())?, DIR_MODE)?;
+        let Place {
+            pod,
+            namespace,
+            container,
+        } = place;
+        let info = format!(
+            "container-id={reference}\ncontainer-name={container}\npod-name={pod}\npod-namespace={namespace}\n"
+        );
+        File::from(self.file(pid, "container-info.txt")?).write_all(info.as_bytes())
+    }
+
+    /// Makes the files that a child for that user of the container may write.
+    pub fn files(&self, pid: u32, uid: u32, is_first: bool) -> io::Result<Files> {
+        let upstream = || {
+            Ok::<_, io::Error>(Upstream {
+                os: self.file(pid, "os.txt")?,
+                kind: self.file(pid, "runtime-kind.txt")?,
+                runtimes: self.file(pid, "runtimes-fingerprints.txt")?,
+            })
+        };
+        Ok(Files {
+            detail: self.file(pid, &format!("detail-{uid}.txt"))?,
+            upstream: is_first.then(upstream).transpose()?,
+        })
+    }
+
+    fn file(&self, pid: u32, name: &str) -> io::Result<OwnedFd> {
+        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
+        sys::open_at(self.dir.as_fd(), &*text(format!("{pid}/{name}"))?, flags, FILE_MODE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+
+    struct Root(PathBuf);
+
+    impl Drop for Root {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).expect("remove the folder");
+        }
+    }
+
+    fn root(name: &str) -> Root {
+        let path = std::env::temp_dir().join(format!("output-test-{}-{name}", std::process::id()));
+        fs::create_dir_all(path.join("data")).expect("make the folder");
+        Root(path)
+    }
+
+    fn place() -> Place {
+        Place {
+            pod: "web-0".into(),
+            namespace: "shop".into(),
+            container: "app".into(),
+        }
+    }
+
+    #[test]
+    fn an_answer_has_the_group_and_modes_that_its_reader_needs() {
+        sys::set_umask(0);
+        let root = root("modes");
+        let group = fs::metadata(root.0.join("data")).expect("status").gid();
+        let answer = Data::new(&root.0).answer().expect("an answer");
+        answer.container(42, "cri-o://id", &place()).expect("a container");
+        let files = answer.files(42, 1000, true).expect("files");
+        drop(files);
+        let path = root.0.join(&answer.name);
+        for (name, mode) in [
+            ("", 0o42770),
+            ("42", 0o42770),
+            ("42/container-info.txt", 0o100_640),
+            ("42/os.txt", 0o100_640),
+            ("42/runtime-kind.txt", 0o100_640),
+            ("42/runtimes-fingerprints.txt", 0o100_640),
+            ("42/detail-1000.txt", 0o100_640),
+        ] {
+            let status = fs::metadata(path.join(name)).expect(name);
+            assert_eq!((status.mode(), status.gid()), (mode, group), "{name}");
+        }
+        let info = fs::read_to_string(path.join("42/container-info.txt")).expect("read");
+        assert_eq!(
+            info,
+            "container-id=cri-o://id\ncontainer-name=app\npod-name=web-0\npod-namespace=shop\n"
+        );
+        assert!(answer.files(42, 1000, false).is_err(), "a file is never opened again");
+        assert!(
+            answer
+                .files(42, 1001, false)
+                .expect("files of another user")
+                .upstream
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn names_only_grow_even_when_the_clock_does_not() {
+        let root = root("names");
+        let mut data = Data {
+            last: u64::MAX - 5,
+            ..Data::new(&root.0)
+        };
+        let number = |answer: Answer| {
+            answer
+                .name
+                .trim_start_matches("data/out-")
+                .parse::<u64>()
+                .expect("a number")
+        };
+        let first = number(data.answer().expect("an answer"));
+        assert!(number(data.answer().expect("an answer")) > first);
+    }
+
+    #[test]
+    fn old_answers_are_swept_without_following_links() {
+        let root = root("sweep");
+        let data = root.0.join("data");
+        fs::create_dir_all(data.join("out-1/7")).expect("make");
+        fs::write(data.join("out-1/7/os.txt"), "").expect("write");
+        fs::create_dir(root.0.join("outside")).expect("make");
+        fs::write(root.0.join("outside/keep"), "").expect("write");
+        symlink("../outside", data.join("out-2")).expect("link");
+        symlink("../../outside", data.join("out-1/link")).expect("link");
+        fs::write(data.join("other"), "").expect("write");
+        assert_eq!(Data::new(&root.0).sweep().expect("sweep"), 2);
+        assert!(root.0.join("outside/keep").exists() && data.join("other").exists());
+        assert_eq!(fs::read_dir(&data).expect("list").count(), 1);
+    }
+}

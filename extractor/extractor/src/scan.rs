@@ -1,0 +1,175 @@
+//! One scan: the wanted containers, one after another, each within its time.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use node::links::Places;
+use node::sys::{self, Instruction};
+use node::table::{self, Container, Process};
+
+use crate::arguments::Arguments;
+use crate::child::{self, Task};
+use crate::family::{Family, OUTCOMES, Outcome};
+use crate::log;
+use crate::output::{Answer, Data};
+use crate::request::Wanted;
+use crate::sandbox;
+
+/// Users of one container beyond this number are not looked at.
+const MAX_USERS: usize = 4;
+/// Of a user's processes, this many are tried before the container counts as gone.
+const MAX_TRIES: usize = 8;
+
+/// What lasts from scan to scan.
+pub struct Scanner {
+    proc: File,
+    data: Data,
+    family: Family,
+    filter: Vec<Instruction>,
+    links: PathBuf,
+    container_timeout: Duration,
+    scan_timeout: Duration,
+}
+
+impl Scanner {
+    /// Ready to scan; what an earlier run left behind is removed.
+    pub fn new(arguments: &Arguments) -> Result<Self, String> {
+        let data = Data::new(&arguments.root);
+        match data.sweep() {
+            Ok(0) => {}
+            Ok(count) => log::info(&format!("Removed old answers count={count}")),
+            Err(problem) => return Err(format!("Sweeping {}/data: {problem}", arguments.root.display())),
+        }
+        Ok(Self {
+            proc: File::open("/proc").map_err(|problem| format!("Opening /proc: {problem}"))?,
+            data,
+            family: Family::new().map_err(|problem| format!("Opening the own pid namespace: {problem}"))?,
+            filter: sandbox::filter(),
+            links: arguments.links.clone(),
+            container_timeout: arguments.container_timeout,
+            scan_timeout: arguments.scan_timeout,
+        })
+    }
+
+    /// Looks at the wanted containers. The result names the directory of the answer, which is partial when time ran out.
+    pub fn scan(&mut self, wanted: &Wanted) -> io::Result<String> {
+        let begun = Instant::now();
+        let until = begun + self.scan_timeout;
+        let abandoned = self.family.bury();
+        let answer = self.data.answer()?;
+        let mut places = self.places()?;
+        places.retain(|id| wanted.includes(id));
+        let table = table::scan(self.proc.as_fd(), &places, until)?;
+        let mut counts = [0_usize; OUTCOMES.len()];
+        let mut skipped = 0;
+        for container in &table.containers {
+            if Instant::now() >= until || !self.family.may_grow(&container.id) {
+                skipped += 1;
+                continue;
+            }
+            let until = until.min(Instant::now() + self.container_timeout);
+            let prefix = wanted.prefix(&container.id).filter(|prefix| !prefix.is_empty());
+            let scheme = prefix.unwrap_or_else(|| table::engine(self.proc.as_fd(), container).scheme());
+            let outcome = self.look(&answer, container, scheme, until)?;
+            log::debug(&format!("Looked at {scheme}{} outcome={outcome:?}", container.id));
+            counts[outcome as usize] += 1;
+        }
+        let outcomes: Vec<_> = OUTCOMES
+            .iter()
+            .zip(counts)
+            .map(|((_, name), count)| format!("{name}={count}"))
+            .collect();
+        let line = format!(
+            "Scanned containers={} processes={} {} skipped={skipped} oddLinks={} partialTable={} tookMs={}",
+            table.containers.len(),
+            table.processes,
+            outcomes.join(" "),
+            places.refused,
+            table.is_partial,
+            begun.elapsed().as_millis()
+        );
+        let is_whole = skipped + abandoned == 0
+            && !table.is_partial
+            && counts[Outcome::Done as usize] + counts[Outcome::Gone as usize] == table.containers.len();
+        if is_whole {
+            log::info(&line)
+        } else {
+            log::warn(&line)
+        }
+        Ok(answer.name)
+    }
+
+    fn places(&self) -> io::Result<Places> {
+        match File::open(&self.links) {
+            Ok(dir) => table::places(dir.as_fd()),
+            // A node that has not run a pod yet.
+            Err(problem) if problem.kind() == io::ErrorKind::NotFound => Ok(Places::default()),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Looks at one container, a child for each user. The worst outcome counts.
+    fn look(&mut self, answer: &Answer, container: &Container, scheme: &str, until: Instant) -> io::Result<Outcome> {
+        let Some(oldest) = container.processes.first() else {
+            return Ok(Outcome::Gone);
+        };
+        let (mut worst, mut is_made) = (None, false);
+        for user in container.users.iter().take(MAX_USERS) {
+            let processes: Vec<_> = container
+                .processes
+                .iter()
+                .filter(|process| process.uid == user.uid)
+                .collect();
+            let Some(namespaces) = processes
+                .iter()
+                .take(MAX_TRIES)
+                .find_map(|process| self.namespaces(process))
+            else {
+                worst = worst.max(Some(Outcome::Gone));
+                continue;
+            };
+            let is_first = !is_made;
+            if is_first {
+                is_made = true;
+                answer.container(oldest.pid, &format!("{scheme}{}", container.id), &container.place)?;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            let (pids, mounts) = namespaces;
+            let task = Task {
+                proc: self.proc.as_fd(),
+                mounts,
+                user,
+                processes,
+                oldest_pid: oldest.pid,
+                files: answer.files(oldest.pid, user.uid, is_first)?,
+                // The rest is for writing, so that what was found is not lost.
+                time: left.mul_f32(0.8),
+                filter: &self.filter,
+            };
+            // The closure consumes the task in the child only; here its descriptors are closed when it goes.
+            let outcome = self
+                .family
+                .run(container.id, pids.as_fd(), until, || child::run(task))?;
+            worst = worst.max(Some(outcome));
+            if outcome == Outcome::Abandoned {
+                break;
+            }
+        }
+        Ok(worst.unwrap_or(Outcome::Gone))
+    }
+
+    /// The pid and mount namespaces of the process, none when it is gone.
+    fn namespaces(&self, process: &Process) -> Option<(OwnedFd, OwnedFd)> {
+        let name = CString::new(process.pid.to_string()).ok()?;
+        let dir = sys::open_at(self.proc.as_fd(), &name, libc::O_PATH | libc::O_DIRECTORY, 0).ok()?;
+        if !table::is_same(dir.as_fd(), process) {
+            return None;
+        }
+        let open = |name| sys::open_at(dir.as_fd(), name, libc::O_RDONLY, 0).ok();
+        Some((open(c"ns/pid")?, open(c"ns/mnt")?))
+    }
+}
