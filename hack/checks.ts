@@ -21,5 +21,10 @@ export function checks({ fix }: { readonly fix: boolean }): Step[] {
     },
     { name: "crds are fresh", report: "exit code", command: ["node", "hack/crds.ts", ...(fix ? [] : ["--check"])] },
     { name: "bundle is fresh", report: "exit code", command: ["node", "hack/bundle.ts", ...(fix ? [] : ["--check"])] },
+    {
+      name: "docs/samples.md is fresh",
+      report: "exit code",
+      command: ["node", "hack/samples-doc.ts", ...(fix ? [] : ["--check"])],
+    },
   ];
 }
