@@ -7,7 +7,7 @@ import { up } from "../../hack/cluster/cluster.ts";
 import { inMachine } from "../../hack/cluster/machine.ts";
 import { containerdSocket } from "../../hack/cluster/node.ts";
 import { writeProgramImage } from "../../hack/cluster/program-image.ts";
-import { kubectl } from "../../hack/kubectl.ts";
+import { kubectl, portForward } from "../../hack/kubectl.ts";
 import { testCluster } from "./world.ts";
 
 const cluster = await testCluster();
@@ -32,7 +32,7 @@ const objects = [
             {
               name: "web",
               image,
-              args: ["httpd", "-f", "-p", "8080", "-h", "/"],
+              args: ["httpd", "-f", "-v", "-p", "8080", "-h", "/"],
               securityContext: { privileged: true },
             },
           ],
@@ -130,10 +130,18 @@ test("with hostPID a pod sees the processes of its own node only", async () => {
   }
 });
 
-test("logs of a container can be read", async () => {
+test("logs of a container can be read, and a port of it forwarded", async () => {
   const [pod] = await pods();
   assert.ok(pod);
-  assert.type(await kubectl(cluster, ["-n", namespace, "logs", pod.name]), "string");
+  const forward = await portForward(cluster, { namespace, target: `pod/${pod.name}`, port: 8080 });
+  try {
+    const answer = await fetch(`http://127.0.0.1:${forward.port}/no-such-file`, { signal: AbortSignal.timeout(5_000) });
+    await answer.body?.cancel();
+    assert.is(answer.status, 404);
+  } finally {
+    forward.close();
+  }
+  assert.match(await kubectl(cluster, ["-n", namespace, "logs", pod.name]), /response:404/);
 });
 
 test("a second up does nothing", async () => {

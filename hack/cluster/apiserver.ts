@@ -1,6 +1,6 @@
 /** etcd and an API server alone, on loopback, for tests that need no node: up in seconds, gone with `stop`. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,7 +36,8 @@ export async function startApiServer({
 }: ApiServerOptions = {}): Promise<ApiServer> {
   const names = controllers ? [...apiBinaries, "kube-controller-manager"] : apiBinaries;
   const binDir = await ensureBinaries(names, (line) => console.error(`  ${line}`));
-  const dir = mkdtempSync(join(tmpdir(), "runtime-insights-api-"));
+  removeAbandoned();
+  const dir = mkdtempSync(join(tmpdir(), `${folderPrefix}${process.pid}-`));
   const [port, etcdPort, etcdPeerPort] = await freePorts();
   const place: ApiServerPlace = {
     dir,
@@ -76,6 +77,16 @@ export async function startApiServer({
   } catch (cause) {
     await stop();
     throw cause;
+  }
+}
+
+const folderPrefix = "runtime-insights-api-";
+
+/** Folders of runs that were killed; their servers ended with them. */
+function removeAbandoned(): void {
+  for (const folder of readdirSync(tmpdir()).filter((name) => name.startsWith(folderPrefix))) {
+    const [pid] = folder.slice(folderPrefix.length).split("-");
+    if (!existsSync(`/proc/${pid}`)) rmSync(join(tmpdir(), folder), { recursive: true, force: true });
   }
 }
 
