@@ -137,7 +137,7 @@ async function measure({ programs, cpu, root }: Plan, words: readonly string[], 
 }
 
 /** Extractor and exporter as they stand on a node; both end with `stop`. */
-async function startPair(plan: Plan): Promise<{ pids: readonly number[]; stop: () => void }> {
+async function startPair(plan: Plan): Promise<{ pids: readonly number[]; stop: () => Promise<void> }> {
   const [program, ...args] = [...extractorCommand(plan), "--log-level", "warn"];
   const { root, extractorPort, exporterPort } = plan;
   const options = { cwd: root, stdio: ["ignore", "ignore", "inherit"] } satisfies Parameters<typeof spawn>[2];
@@ -147,8 +147,10 @@ async function startPair(plan: Plan): Promise<{ pids: readonly number[]; stop: (
   for (const port of [extractorPort, exporterPort]) await untilListening(port);
   return {
     pids: pair.flatMap(({ pid }) => (pid === undefined ? [] : [pid])),
-    stop: () => {
+    stop: async () => {
+      const ended = pair.map((child) => new Promise((resolve) => child.on("exit", resolve)));
       for (const child of pair) child.kill("SIGKILL");
+      await Promise.all(ended);
     },
   };
 }
@@ -181,7 +183,7 @@ async function ask({ exporterPort }: Plan, query: string): Promise<string> {
 async function countAnswers(plan: Plan): Promise<Readonly<Record<string, number>>> {
   const { stop } = await startPair(plan);
   const tree: unknown = JSON.parse(await ask(plan, "hash=false"));
-  stop();
+  await stop();
   const counts: Record<string, number> = {};
   const visit = (value: unknown, depth: number): void => {
     if (typeof value !== "object" || value === null) return;
@@ -223,7 +225,7 @@ async function measureMemory(plan: Plan): Promise<Measured["memory"]> {
   clearInterval(sampler);
   await sleep(1500);
   const afterBytes = pairBytes(pids);
-  stop();
+  await stop();
   return { idleBytes, peakBytes, afterBytes };
 }
 
