@@ -152,11 +152,14 @@ pub fn read_link_at<'a>(dir: BorrowedFd, name: &CStr, buffer: &'a mut [u8]) -> i
     checked_size(read).map(|length| &buffer[..length])
 }
 
-/// Calls with each name in an open directory, through a fixed buffer, until it answers false.
+/// Calls with each name in an open directory, through a fixed buffer, until it answers false. Starts at the first name
+/// each time, however far the descriptor was read before.
 pub fn each_name(dir: BorrowedFd, mut call: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
     const NAME: usize = std::mem::offset_of!(libc::dirent64, d_name);
     const LENGTH: usize = std::mem::offset_of!(libc::dirent64, d_reclen);
     let mut buffer = [0_u8; 32 * 1024];
+    // SAFETY: only the descriptor's position changes.
+    checked_long(unsafe { libc::lseek(dir.as_raw_fd(), 0, libc::SEEK_SET) })?;
     loop {
         // SAFETY: the kernel writes at most the buffer's length.
         let read = unsafe { libc::syscall(libc::SYS_getdents64, dir.as_raw_fd(), buffer.as_mut_ptr(), buffer.len()) };

@@ -327,6 +327,20 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_that_stays_open_is_read_anew_each_time() {
+        let sample = Sample::new("again");
+        sample.link(&format!("web_shop_app-{A}.log"));
+        sample.process(6, ("sh", 'S', 2, 100), 0, &format!("/kubepods/pod1/{A}"));
+        let (proc, links) = (sample.open("proc"), sample.open("links"));
+        for round in 1..=3 {
+            let places = places(links.as_fd()).expect("places");
+            let until = Instant::now() + Duration::from_secs(60);
+            let table = scan(proc.as_fd(), &places, until).expect("scan");
+            assert_eq!((table.processes, table.containers.len()), (1, 1), "round {round}");
+        }
+    }
+
+    #[test]
     fn an_unknown_parent_on_the_host_means_crio() {
         let sample = Sample::new("engine");
         sample.link(&format!("p_n_c-{A}.log"));
