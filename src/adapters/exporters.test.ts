@@ -329,6 +329,26 @@ test("outcomes come in the order of the queries, never more at once than allowed
   }
 });
 
+test("silent nodes wait out their deadline aside: together they cost one deadline", async () => {
+  const listener: RequestListener = (request, response) => {
+    if (request.socket.localAddress === "127.0.0.6") response.end(good);
+  };
+  const server = await serveHttps(certificate, listener, "0.0.0.0");
+  const startedMs = performance.now();
+  try {
+    const nodes = Array.from({ length: 6 }, (_, index) => `node-${index}`);
+    const extractors = new Map(nodes.map((node, index) => at(node, { address: `127.0.0.${index + 1}` })));
+    const outcomes = await ask(server.port, { nodes, extractors, concurrency: 1, timeoutMs: 500, slowAfterMs: 20 });
+    assert.equal(
+      outcomes.map(({ kind }) => kind),
+      ["failed", "failed", "failed", "failed", "failed", "answered"],
+    );
+    assert.ok(performance.now() - startedMs < 1_500);
+  } finally {
+    await server.close();
+  }
+});
+
 test("an aborted gather stops asking", async () => {
   const server = await serveHttps(certificate, () => {});
   const controller = new AbortController();

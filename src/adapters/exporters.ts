@@ -1,6 +1,7 @@
 /** Asks every node's exporter: few at a time, each with a deadline and a size limit, one outcome each. */
 import { STATUS_CODES } from "node:http";
 import { isIPv6 } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { type FailureReason, type NodeOutcome, type NodeQuery, readAnswer } from "../core/query.ts";
 import type { Extractor, TlsProfile } from "./extractors.ts";
@@ -21,14 +22,18 @@ export interface AskOptions {
   readonly detail: boolean;
   /** For one node, from the connection to the last byte. */
   readonly timeoutMs: number;
+  /** Nodes asked at a time, those not counted that have been silent for a while: they wait out their deadline aside. */
   readonly concurrency: number;
   readonly signal: AbortSignal;
   /** Default 64 MiB; a node that is asked about few containers is granted less. */
   readonly maxAnswerBytes?: number;
   /** Default 8443. */
   readonly port?: number;
+  /** After how long a node no longer keeps others waiting; default 2 seconds. */
+  readonly slowAfterMs?: number;
 }
 
+const defaultSlowAfterMs = 2_000;
 const defaultMaxAnswerBytes = 64 * 1024 * 1024;
 const answerBytesPerContainer = 256 * 1024;
 const maxMessageLength = 300;
@@ -56,22 +61,35 @@ export async function askNodes(
     bodyTimeout: 0,
   });
   const outcomes: NodeOutcome[] = [];
+  const asked: Promise<void>[] = [];
   const next = queries.entries();
   const worker = async (): Promise<void> => {
     for (const [index, query] of next) {
       options.signal.throwIfAborted();
       const extractor = extractors.get(query.node);
       const problem = "problem" in trust ? trust.problem : undefined;
-      outcomes[index] = await outcomeOf(query, extractor, problem, agent, options);
+      const one = outcomeOf(query, extractor, problem, agent, options).then((outcome) => {
+        outcomes[index] = outcome;
+      });
+      asked.push(one);
+      await atMost(one, options.slowAfterMs ?? defaultSlowAfterMs);
     }
   };
   try {
     await Promise.all(Array.from({ length: Math.min(options.concurrency, queries.length) }, worker));
+    await Promise.all(asked);
   } finally {
     await agent.destroy();
   }
   options.signal.throwIfAborted();
   return outcomes;
+}
+
+/** Waits for the work, but not longer. */
+async function atMost(work: Promise<void>, timeoutMs: number): Promise<void> {
+  const timer = new AbortController();
+  await Promise.race([work, sleep(timeoutMs, undefined, { signal: timer.signal }).catch(() => {})]);
+  timer.abort();
 }
 
 /** Without a certificate of our own CA, Node would trust the public ones. */

@@ -63,7 +63,7 @@ export class GatherRuns {
       metrics.observe(outcome, failures);
       const { succeeded, reason, message, counts, durationsMs } = outcome;
       log[succeeded ? "info" : "error"]({ succeeded, reason, message, counts, durationsMs }, "Gathered");
-      for (const { node, reason: why, message: how } of failures)
+      for (const { node, reason: why, message: how } of outcome.failures)
         log.warn({ node, reason: why, message: how }, "A node's runtimes are missing");
       if (inventory !== null) await journal.writeInventory(inventory);
       await journal.write(finished);
