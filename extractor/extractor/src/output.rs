@@ -52,7 +52,7 @@ fn text(name: impl Into<Vec<u8>>) -> io::Result<CString> {
 fn open_dir(dir: BorrowedFd, name: &str) -> io::Result<OwnedFd> {
     sys::open_at(
         dir,
-        &*text(name)?,
+        &text(name)?,
         libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW,
         0,
     )
@@ -91,7 +91,7 @@ impl Data {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             self.last = u64::try_from(now.as_nanos()).unwrap_or(0).max(self.last + 1);
             let name = format!("out-{}", self.last);
-            match sys::make_dir_at(data.as_fd(), &*text(name.as_str())?, DIR_MODE) {
+            match sys::make_dir_at(data.as_fd(), &text(name.as_str())?, DIR_MODE) {
                 Err(problem) if problem.kind() == io::ErrorKind::AlreadyExists => continue,
                 made => made?,
             }
@@ -129,7 +129,7 @@ fn remove(dir: BorrowedFd, name: &[u8], depth: usize) -> io::Result<()> {
 impl Answer {
     /// Makes the directory of a container, named after a pid, and the file that says which container it is.
     pub fn container(&self, pid: u32, reference: &str, place: &Place) -> io::Result<()> {
-        sys::make_dir_at(self.dir.as_fd(), &*text(pid.to_string())?, DIR_MODE)?;
+        sys::make_dir_at(self.dir.as_fd(), &text(pid.to_string())?, DIR_MODE)?;
         let Place {
             pod,
             namespace,
@@ -158,7 +158,7 @@ impl Answer {
 
     fn file(&self, pid: u32, name: &str) -> io::Result<OwnedFd> {
         let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
-        sys::open_at(self.dir.as_fd(), &*text(format!("{pid}/{name}"))?, flags, FILE_MODE)
+        sys::open_at(self.dir.as_fd(), &text(format!("{pid}/{name}"))?, flags, FILE_MODE)
     }
 }
 

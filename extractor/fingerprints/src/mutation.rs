@@ -45,7 +45,7 @@ fn text_parsers_bear_all_bytes() {
             let _ = (crate::node::version(bytes), crate::node::exports(bytes));
         },
     );
-    each(b"\03.11.2\0/usr/lib/libpython3.13.so.1.0\03.14.0rc2\0", |bytes| {
+    each(b"\x003.11.2\0/usr/lib/libpython3.13.so.1.0\x003.14.0rc2\0", |bytes| {
         let found = crate::python::candidates(bytes);
         let _ = crate::python::choose(&found, crate::python::minor(bytes));
     });

@@ -123,13 +123,13 @@ mod tests {
     #[test]
     fn the_full_version_stands_alone_between_two_nuls() {
         for (name, bytes, expected) in [
-            ("release", &b"x\03.11.2\0y"[..], &["3.11.2"][..]),
-            ("pre-release", b"\03.14.0rc2\0", &["3.14.0rc2"]),
-            ("built from a branch", b"\03.12.1+\0", &["3.12.1+"]),
-            ("twice the same", b"\03.12.1\0\03.12.1\0", &["3.12.1"]),
-            ("SQLite and old numbers are not it", b"\03.45.1\0\03.2.0\0", &[]),
-            ("inside other text", b"\0v3.12.1\0 3.12.1 \03.12.1 x\0", &[]),
-            ("cut at the edge", b"\03.12.1", &[]),
+            ("release", &b"x\x003.11.2\0y"[..], &["3.11.2"][..]),
+            ("pre-release", b"\x003.14.0rc2\0", &["3.14.0rc2"]),
+            ("built from a branch", b"\x003.12.1+\0", &["3.12.1+"]),
+            ("twice the same", b"\x003.12.1\0\x003.12.1\0", &["3.12.1"]),
+            ("SQLite and old numbers are not it", b"\x003.45.1\0\x003.2.0\0", &[]),
+            ("inside other text", b"\0v3.12.1\0 3.12.1 \x003.12.1 x\0", &[]),
+            ("cut at the edge", b"\x003.12.1", &[]),
             ("at the very start", b"3.12.1\0", &[]),
         ] {
             assert_eq!(candidates(bytes), expected, "{name}");
