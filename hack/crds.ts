@@ -80,6 +80,8 @@ function structural(schema: z.ZodType): Record<string, unknown> {
       if ("x-kubernetes-int-or-string" in jsonSchema) delete jsonSchema.anyOf;
       if (jsonSchema.maximum === maxSafe) delete jsonSchema.maximum;
       if (jsonSchema.type === "integer") jsonSchema.format = "int64";
+      // A structural schema has no closed objects: the API server prunes what it does not know.
+      if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
     },
   });
   return { ...made };
