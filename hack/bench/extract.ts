@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs
 import { availableParallelism, cpus, release, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { z } from "zod";
@@ -149,7 +150,7 @@ function method({ kinds: wanted, rounds }: Plan, { processes }: Measured): strin
   return [
     `${new Date().toISOString().slice(0, 10)} on ${machine}.`,
     `${wanted.length} containers (${kinds.map((kind) => `${wanted.filter((k) => k === kind).length} ${kind}`).join(", ")}) made by runc on overlay roots, ten to a pod, among ${processes} processes, in pid and mount namespaces of their own; no kubelet.`,
-    `A fresh extractor is started, pinned to one processor, and asked once over TCP; the floor program (fork, setns, read os-release, readlink of the executable) takes turns with it. Medians of ${rounds} rounds after one to warm the page cache; wall time from the start of the program to its answer.`,
+    `A fresh extractor is started, pinned to one processor at real-time priority, and asked once over TCP; the floor program (fork, setns, read os-release, readlink of the executable) takes turns with it. Medians of ${rounds} rounds after one to warm the page cache; wall time from the start of the program to its answer.`,
     "System calls: those of the extractor and its children under strace for one container, less those for an ID that no container has.",
     "Memory: one extractor and one exporter, ten scans of all containers with detail through the exporter, sampled every 10 ms.",
   ];
@@ -193,18 +194,14 @@ async function runNode(plan: Plan): Promise<string> {
   return output;
 }
 
-/** Containers that were killed leave their empty cgroups in every hierarchy. */
+/** Containers that were killed leave their empty cgroups in every hierarchy; the kernel frees them a moment later. */
 async function removeCgroups(name: string): Promise<void> {
-  await run("find", [
-    "/sys/fs/cgroup",
-    "-depth",
-    "-type",
-    "d",
-    "-path",
-    `*/${name}*`,
-    "-exec",
-    "rmdir",
-    "{}",
-    "+",
-  ]).catch(() => {});
+  const below = ["/sys/fs/cgroup", "-depth", "-type", "d", "-path", `*/${name}*`];
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const left = await run("find", [...below, "-not", "(", "-exec", "rmdir", "{}", ";", ")", "-print"]).catch(
+      () => undefined,
+    );
+    if (left?.stdout === "") return;
+    await sleep(100);
+  }
 }
