@@ -147,6 +147,21 @@ test("after a restart a start marker without outcome is Interrupted, and stays s
   }
 });
 
+test("on a full disk a gatherer still starts and knows what was interrupted", async () => {
+  const full = join(directory, "full");
+  execFileSync("mkdir", [full]);
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", full]);
+  try {
+    await (await Journal.open(full)).write(progress("a"));
+    await writeFile(join(full, "filler"), Buffer.alloc(64_000)).catch(() => {});
+    const journal = await Journal.open(full);
+    assert.is(journal.find("a")?.phase, "Interrupted");
+    assert.match(String(await journal.write(progress("b")).catch(String)), /ENOSPC/);
+  } finally {
+    execFileSync("umount", [full]);
+  }
+});
+
 test("a broken record is removed and does not stop the others", async () => {
   const journal = await Journal.open(directory);
   await journal.write(progress("a"));

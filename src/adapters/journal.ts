@@ -26,10 +26,17 @@ export class Journal {
       const path = join(directory, folder, name);
       const progress = gatherProgressSchema.safeParse(parse(await readIfPresent(path)));
       if (!progress.success) await unlink(path);
-      else if (progress.data.phase === "Running") await journal.write({ ...progress.data, phase: "Interrupted" });
+      else if (progress.data.phase === "Running") await journal.#interrupt(progress.data);
       else journal.#known.set(progress.data.id, progress.data);
     }
     return journal;
+  }
+
+  /** On a full disk the marker stays, which says the same to the next process. */
+  async #interrupt(progress: GatherProgress): Promise<void> {
+    const interrupted: GatherProgress = { ...progress, phase: "Interrupted" };
+    this.remember(interrupted);
+    await this.write(interrupted).catch(() => {});
   }
 
   find(id: string): GatherProgress | undefined {
