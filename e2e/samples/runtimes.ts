@@ -53,8 +53,15 @@ export interface Runtimes {
   readonly facts: Facts;
 }
 
-/** All runtimes, fetched and built when they are not in the cache. */
-export async function ensureRuntimes(): Promise<Runtimes> {
+let known: Promise<Runtimes> | undefined;
+
+/** All runtimes, fetched and built when they are not in the cache; looked at once per process. */
+export function ensureRuntimes(): Promise<Runtimes> {
+  known ??= findRuntimes();
+  return known;
+}
+
+async function findRuntimes(): Promise<Runtimes> {
   const base = await debianFiles(basePackages);
   const jre = await debianFiles([["openjdk-17-jre-headless", "openjdk-21-jre-headless", "openjdk-25-jre-headless"]]);
   const cpython = await ensurePython();

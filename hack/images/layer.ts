@@ -1,14 +1,6 @@
 /** Layers of images: gzipped tars that are the same bytes for the same content, kept in the build cache. */
-import { createHash, type Hash } from "node:crypto";
-import {
-  createReadStream,
-  createWriteStream,
-  existsSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { createHash, type Hash, randomUUID } from "node:crypto";
+import { createReadStream, createWriteStream, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -17,6 +9,7 @@ import { pack } from "tar-stream";
 import { z } from "zod";
 import { cacheDir } from "../cache.ts";
 import { type Content, complete, type Entry } from "./entries.ts";
+import { removeUnused, wasUsed } from "./unused.ts";
 
 const epoch = new Date(0);
 /** Part of every key: another way of packing makes other bytes. */
@@ -34,11 +27,13 @@ export async function layerOf(entries: readonly Entry[]): Promise<Layer> {
   const all = complete(entries);
   const file = join(cacheDir("layers"), `${await keyOf(all)}.tar.gz`);
   const facts = `${file}.json`;
-  if (!existsSync(facts)) {
-    const made = await writeLayer(all, `${file}.${process.pid}`);
-    renameSync(`${file}.${process.pid}`, file);
-    writeFileSync(`${facts}.${process.pid}`, JSON.stringify(made));
-    renameSync(`${facts}.${process.pid}`, facts);
+  if (!wasUsed(file) || !wasUsed(facts)) {
+    const partial = `${file}.${randomUUID()}`;
+    const made = await writeLayer(all, partial);
+    renameSync(partial, file);
+    writeFileSync(partial, JSON.stringify(made));
+    renameSync(partial, facts);
+    removeUnused(cacheDir("layers"), Date.now());
   }
   return { file, ...layerSchema.parse(JSON.parse(readFileSync(facts, "utf8"))) };
 }

@@ -1,19 +1,12 @@
 /** Images in the OCI layout: as an archive that containerd imports, or as a folder whose content a registry takes. */
-import { createHash } from "node:crypto";
-import {
-  copyFileSync,
-  createReadStream,
-  createWriteStream,
-  existsSync,
-  mkdirSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
+import { createHash, randomUUID } from "node:crypto";
+import { copyFileSync, createReadStream, createWriteStream, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { pack } from "tar-stream";
 import { cacheDir } from "../cache.ts";
 import type { Layer } from "./layer.ts";
+import { removeUnused, wasUsed } from "./unused.ts";
 
 export interface ImageSpec {
   /** Name with tag, `localhost/runtime-insights-node:0.1.0`. */
@@ -110,10 +103,11 @@ export async function writeArchive(name: string, specs: readonly ImageSpec[]): P
   const layout = layoutOf(specs);
   const key = createHash("sha256").update(layout.index).digest("hex").slice(0, 16);
   const archive = join(cacheDir("images"), `${name}-${key}.tar`);
-  if (!existsSync(archive)) {
-    const partial = `${archive}.${process.pid}`;
+  if (!wasUsed(archive)) {
+    const partial = `${archive}.${randomUUID()}`;
     await packLayout(layout, partial);
     renameSync(partial, archive);
+    removeUnused(cacheDir("images"), Date.now());
   }
   return layout.images.map((image) => ({ ...image, archive }));
 }
