@@ -1,7 +1,7 @@
 /** The cost of looking into containers, beside the least that it could cost. */
 import { execFile, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { availableParallelism, cpus, release, tmpdir } from "node:os";
+import { availableParallelism, cpus, loadavg, release, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -146,7 +146,8 @@ export async function extract({ containers, rounds }: ExtractOptions, log: (line
 }
 
 function method({ kinds: wanted, rounds }: Plan, { processes }: Measured): string[] {
-  const machine = `${availableParallelism()} x ${cpus()[0]?.model ?? "unknown processor"}, Linux ${release()}`;
+  const load = (loadavg()[0] ?? 0).toFixed(1);
+  const machine = `${availableParallelism()} x ${cpus()[0]?.model ?? "unknown processor"}, Linux ${release()}, load average ${load}`;
   return [
     `${new Date().toISOString().slice(0, 10)} on ${machine}.`,
     `${wanted.length} containers (${kinds.map((kind) => `${wanted.filter((k) => k === kind).length} ${kind}`).join(", ")}) made by runc on overlay roots, ten to a pod, among ${processes} processes, in pid and mount namespaces of their own; no kubelet.`,
