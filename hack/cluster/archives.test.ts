@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { importedImages, isPresent } from "./archives.ts";
+import { digestReferences, importedImages, isPresent } from "./archives.ts";
 
 const a = `sha256:${"a".repeat(64)}`;
 const b = `sha256:${"b".repeat(64)}`;
@@ -23,5 +23,14 @@ test("one was removed: not present", () => {
 test("a containerd whose words are not known: never present, so always imported", () => {
   assert.not(isPresent(importedImages("localhost/one:1 saved\n"), list(a)));
 });
+
+for (const [what, name, reference] of [
+  ["a tag is left out", "localhost/app:1", `localhost/app@${a}`],
+  ["a port is no tag", "localhost:5000/app", `localhost:5000/app@${a}`],
+] as const) {
+  test(`the name of an image by digest: ${what}`, () => {
+    assert.equal(digestReferences(`${name} ${a}`), [[name, reference]]);
+  });
+}
 
 test.run();

@@ -27,10 +27,21 @@ async function importInto({ init, dir }: NodeStore, archive: string, digest: str
   const present = await waitFor(`containerd of ${dir}`, () => ctr(["list"]));
   const mark = join(dir, "imported", digest);
   if (existsSync(mark) && isPresent(readFileSync(mark, "utf8"), present)) return;
-  const said = await ctr(["import", "-"], archive);
+  const images = importedImages(await ctr(["import", "-"], archive));
+  for (const [name, reference] of digestReferences(images)) await ctr(["tag", "--force", name, reference]);
   mkdirSync(join(dir, "imported"), { recursive: true });
-  writeFileSync(mark, importedImages(said));
+  writeFileSync(mark, images);
 }
+
+/** Each image's name and its name by digest: what a pull would have left, and what pods then say they run. */
+export const digestReferences = (images: string): readonly (readonly [string, string])[] =>
+  images
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const [name = "", digest = ""] = line.split(" ");
+      return [name, `${name.replace(/:[^:/]+$/, "")}@${digest}`] as const;
+    });
 
 /** `name digest` lines from what an import printed; empty when it cannot be told, and then nothing is skipped later. */
 export const importedImages = (said: string): string =>
