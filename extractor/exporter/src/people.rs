@@ -80,8 +80,8 @@ fn describe_process(out: &mut String, process: &Value) {
             found[2],
         ]),
     );
-    fact(out, 4, "kind from", text(process, "evidence"));
-    fact(out, 4, "version from", text(process, "versionEvidence"));
+    fact(out, 4, "evidence", text(process, "evidence"));
+    fact(out, 4, "version evidence", text(process, "versionEvidence"));
     for runtime in list(process, "runtimes") {
         let evidence = text(runtime, "evidence");
         let from = if evidence.is_empty() {
@@ -157,8 +157,8 @@ mod tests {
         let facts = "      os: debian 12\n      kind: Java 17.0.13 (Debian)\n      framework: Quarkus 3.8.1\n      framework: Camel\n      \
                      note: kindVersion unversioned: no release file\n";
         let head = "shop\n  web-0\n    app (containerd://ab)\n";
-        let processes = "      os evidence: /etc/os-release\n      process: 7 main Java 17.0.13 (Debian)\n        kind from: mapped libjvm.so\n        \
-                         version from: release\n        framework: Quarkus 3.8.1 from a.jar\n      process: 9 other\n";
+        let processes = "      os evidence: /etc/os-release\n      process: 7 main Java 17.0.13 (Debian)\n        evidence: mapped libjvm.so\n        \
+                         version evidence: release\n        framework: Quarkus 3.8.1 from a.jar\n      process: 9 other\n";
         for (name, answer, with_processes, expected) in [
             ("nothing", "{}", false, "No running container matches.\n".to_owned()),
             ("summary", detailed, false, format!("{head}{facts}")),

@@ -89,7 +89,7 @@ fn get_prints_a_tree() {
             vec!["--hash=false", "--detail", "b"],
             format!(
                 "shop\n  web-0\n    app (cri-o://b)\n{facts}      os evidence: /etc/os-release\n      \
-                 process: 7 main Node.js v22.14.0\n        kind from: exe\n        version from: binary\n"
+                 process: 7 main Node.js v22.14.0\n        evidence: exe\n        version evidence: binary\n"
             ),
         ),
         ("nothing", vec!["c"], "No running container matches.\n".into()),
