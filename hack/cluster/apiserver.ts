@@ -86,7 +86,11 @@ const folderPrefix = "runtime-insights-api-";
 function removeAbandoned(): void {
   for (const folder of readdirSync(tmpdir()).filter((name) => name.startsWith(folderPrefix))) {
     const [pid] = folder.slice(folderPrefix.length).split("-");
-    if (!existsSync(`/proc/${pid}`)) rmSync(join(tmpdir(), folder), { recursive: true, force: true });
+    try {
+      if (!existsSync(`/proc/${pid}`)) rmSync(join(tmpdir(), folder), { recursive: true, force: true });
+    } catch {
+      // Another user's.
+    }
   }
 }
 

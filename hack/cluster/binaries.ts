@@ -41,7 +41,7 @@ const binaries: readonly Binary[] = [
     package: "github.com/brancz/kube-rbac-proxy/cmd/kube-rbac-proxy",
     seconds: 120,
   },
-  { name: "coredns", module: "coredns", package: "github.com/coredns/coredns", seconds: 120 },
+  { name: "coredns", module: "coredns", package: "runtime-insights.local/coredns", seconds: 90 },
   { name: "pause", module: "pause", package: "runtime-insights.local/pause", seconds: 5 },
 ];
 
@@ -64,7 +64,8 @@ export async function ensureBinaries(names: readonly string[], log: Log): Promis
 }
 
 async function build(binary: Binary, dir: string, position: string, log: Log): Promise<void> {
-  log(`Building ${binary.name} (${position}, up to ${binary.seconds} s when nothing is cached) ...`);
+  const expected = binary.seconds < 100 ? `${binary.seconds} s` : `${Math.ceil(binary.seconds / 60)} min`;
+  log(`Building ${binary.name} (${position}, about ${expected} when nothing is cached) ...`);
   const startedMs = Date.now();
   // A compiler that outlived a killed run may still write to the name of that run.
   const partial = join(dir, `.${binary.name}.partial.${process.pid}`);
