@@ -142,7 +142,7 @@ export function field(content: string, key: string): string {
 }
 
 const libraries = /^(usr\/)?lib\d*\/([^/]+\/)?(ld-linux[^/]*|lib[^/]+\.so\.[.\d]+)$/;
-const applets = ["cat", "false", "grep", "ls", "mkdir", "ps", "rm", "sh", "sleep", "test", "true"] as const;
+const applets = ["cat", "cp", "grep", "ls", "mkdir", "mkfifo", "ps", "rm", "sh", "sleep", "su"] as const;
 
 function baseEntries({ root }: DebianFiles): Entry[] {
   return [

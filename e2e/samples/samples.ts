@@ -120,6 +120,11 @@ export function samplesWith(facts: Facts): readonly Sample[] {
       command: ["/app/serve"],
       expected: python,
     }),
+    one("billing", "dropped", 0, "a shell as root, Node.js as its child under another user", {
+      image: "node",
+      command: shellWith("su -s /bin/sh app -c 'exec node /app/hold.js'"),
+      expected: node24,
+    }),
     one("billing", "batch", 1, "several processes: a shell, a Python helper beside it, Node.js", {
       image: "mixed",
       command: [
@@ -140,6 +145,22 @@ export function samplesWith(facts: Facts): readonly Sample[] {
       command: ["node", "/app/hold.js"],
       env: { PATH: "/opt/node/bin:/usr/bin:/bin" },
       expected: node22,
+    }),
+    one("edge", "deleted", 0, "Go, its file deleted while it runs", {
+      image: "go-pie",
+      command: [
+        ...["/bin/sh", "-c"],
+        "trap 'kill $child; exit 0' TERM; cp /usr/local/bin/gateway /tmp/app; /tmp/app & child=$!; sleep 1; rm /tmp/app; wait $child",
+      ],
+      expected: go,
+    }),
+    one("edge", "pipes", 1, "os-release is a pipe that nobody writes to, which must not block us", {
+      image: "shell",
+      command: [
+        ...["/bin/sh", "-c"],
+        `rm /etc/os-release /usr/lib/os-release; mkfifo /etc/os-release /usr/lib/os-release; ${shell[2]}`,
+      ],
+      expected: { ...none, os: "", osVersion: "" },
     }),
     one("edge", "renamed", 1, "Node.js called server", {
       image: "node",
