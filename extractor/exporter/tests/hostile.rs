@@ -260,7 +260,7 @@ fn slow_callers_are_cut_off() {
         stream.write_all(bytes.as_bytes()).expect("send");
         let reply = receive(&mut stream);
         assert_eq!(reply.status, status, "{name}: {reply:?}");
-        assert!(begun.elapsed() < Duration::from_secs(5), "{name}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{name}");
     }
 }
 
@@ -301,7 +301,7 @@ fn an_extractor_that_is_too_slow_is_given_up_and_its_directory_removed_later() {
     };
     let node = Node::with_limits(limits, |root, _, stream| {
         let (_, line) = output(root);
-        thread::sleep(Duration::from_millis(800));
+        thread::sleep(Duration::from_secs(2));
         say(stream, &line);
     });
     let reply = node.get("/gather_runtime_info");

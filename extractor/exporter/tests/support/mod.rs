@@ -116,7 +116,7 @@ impl Node {
             let entries = fs::read_dir(self.root.path().join("data")).expect("data folder");
             entries.map(|entry| entry.expect("entry").path()).collect()
         };
-        for _ in 0..100 {
+        for _ in 0..250 {
             if list().is_empty() {
                 break;
             }
