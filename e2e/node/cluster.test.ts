@@ -117,9 +117,14 @@ test("a service resolves and answers on both nodes", async () => {
   }
 });
 
-test("the API server answers in pods under its service name", async () => {
-  for (const pod of await pods())
-    assert.match(await inPod(pod, "nslookup", "kubernetes.default.svc.cluster.local"), /10\.96\.\d+\.1\b/);
+test("the API server resolves and answers in pods on both nodes", async () => {
+  for (const pod of await pods()) {
+    const resolved = await inPod(pod, "nslookup", "kubernetes.default.svc.cluster.local");
+    const address = /Address: (10\.96\.\d+\.1)$/m.exec(resolved)?.[1];
+    assert.ok(address, resolved);
+    // It speaks TLS there, and says so to who does not.
+    assert.match(await fetchFrom(pod, address, 443), /400 Bad Request/);
+  }
 });
 
 test("with hostPID a pod sees the processes of its own node only", async () => {

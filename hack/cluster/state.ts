@@ -47,8 +47,9 @@ export const sharedLock = (): string => join(madeRoot(), ".lock");
 
 /** Undefined when there is no such cluster, or what is written of it cannot be read: then only a sweep helps. */
 export function readState(name: string): ClusterState | undefined {
+  const file = join(clusterDir(name), "cluster.json");
   try {
-    return stateSchema.parse(JSON.parse(readFileSync(join(clusterDir(name), "cluster.json"), "utf8")));
+    return stateSchema.parse(JSON.parse(readFileSync(file, "utf8")));
   } catch {
     return undefined;
   }
