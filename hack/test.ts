@@ -33,6 +33,7 @@ async function runKind(kind: Kind): Promise<Tally> {
       return runSteps([
         uvu("unit tests of src", "src"),
         uvu("unit tests of hack", "hack"),
+        uvu("unit tests of the samples", "e2e/samples"),
         {
           name: "unit tests of extractor",
           report: "cargo",
