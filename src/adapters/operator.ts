@@ -96,7 +96,11 @@ export class InsightsOperator extends Operator {
       connection,
       target: rule,
       onChange: (_: KubernetesObject) => this.wake(rule.key),
-      onError: (problem, retryAfterMs) => onWatchError(rule, problem, retryAfterMs),
+      onError: (problem, retryAfterMs, isFirst) => {
+        onWatchError(rule, problem, retryAfterMs);
+        // The kind may be gone, which no event tells.
+        if (isFirst) this.wake(rule.key);
+      },
     });
     this.#watchers.push(watcher);
     watcher.start();

@@ -21,7 +21,8 @@ export interface WatcherOptions {
   readonly target: WatchTarget;
   /** Called with each object that came, changed or went. */
   readonly onChange: (object: KubernetesObject) => void;
-  readonly onError: (problem: string, retryAfterMs: number) => void;
+  /** `isFirst` tells the end of a healthy watch from one more failure to begin anew. */
+  readonly onError: (problem: string, retryAfterMs: number, isFirst: boolean) => void;
   /** Default 1 s, doubled with each error in a row. */
   readonly minBackoffMs?: number;
   /** Default 30 s. */
@@ -73,8 +74,9 @@ export class Watcher {
     if (this.#isStopped || this.#timer !== undefined) return;
     const { minBackoffMs = 1_000, maxBackoffMs = 30_000, onError } = this.#options;
     const afterMs = Math.min(minBackoffMs * 2 ** this.#failures, maxBackoffMs);
+    const isFirst = this.#failures === 0;
     this.#failures = Math.min(this.#failures + 1, 30);
-    onError(cause instanceof Error ? cause.message : String(cause), afterMs);
+    onError(cause instanceof Error ? cause.message : String(cause), afterMs, isFirst);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (!this.#isStopped) this.start();

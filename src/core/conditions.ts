@@ -84,6 +84,7 @@ const graceMs: Readonly<Partial<Record<ConditionReason, number>>> = {
   ExtractorNotReady: 5 * minuteMs,
   GathererNotReady: 5 * minuteMs,
   OperandFailed: 2 * minuteMs,
+  NoMatchingNodes: 2 * minuteMs,
   GathererUnreachable: 2 * minuteMs,
 };
 
