@@ -29,9 +29,11 @@ function madeRoot(): string {
   return root;
 }
 
+const namePattern = /^[a-z][a-z0-9-]{0,19}$/;
+
 /** The folder of the cluster; throws when the name could not be one, so that nothing outside the state is ever touched. */
 export function clusterDir(name: string): string {
-  if (!/^[a-z][a-z0-9-]{0,19}$/.test(name))
+  if (!namePattern.test(name))
     throw new Error(`cluster name "${name}": use up to 20 lower-case letters, digits and -, a letter first`);
   return join(stateRoot(), name);
 }
@@ -64,7 +66,7 @@ export function writeState(state: ClusterState): void {
 }
 
 /** Folders of clusters, whole or not. */
-export const clusterNames = (): readonly string[] => readdirSync(madeRoot()).filter((name) => !name.startsWith("."));
+export const clusterNames = (): readonly string[] => readdirSync(madeRoot()).filter((name) => namePattern.test(name));
 
 /** Whether the interface that leads to the cluster of that index is there, whoever made it. */
 export const isConnected = (index: number): boolean => existsSync(`/sys/class/net/${addresses(index).hostInterface}`);
