@@ -266,7 +266,12 @@ fn slow_callers_are_cut_off() {
 
 #[test]
 fn a_flood_is_answered_or_told_to_come_back() {
-    let node = Node::new(|root, _, stream| {
+    // A caller that gets no processor for long is not what this is about.
+    let limits = Limits {
+        header: Duration::from_secs(60),
+        ..Limits::default()
+    };
+    let node = Node::with_limits(limits, |root, _, stream| {
         thread::sleep(Duration::from_millis(50));
         say(stream, &output(root).1);
     });
@@ -280,7 +285,8 @@ fn a_flood_is_answered_or_told_to_come_back() {
     let with = |status: u16| replies.iter().filter(|reply| reply.status == status).count();
     assert!(with(200) >= 4, "{} answered", with(200));
     assert!(with(503) >= 1, "{} told to come back", with(503));
-    assert_eq!(with(200) + with(503), 60);
+    let odd: Vec<_> = replies.iter().filter(|r| ![200, 503].contains(&r.status)).collect();
+    assert_eq!(with(200) + with(503), 60, "{odd:?}");
     for reply in replies.iter().filter(|reply| reply.status == 503) {
         assert_eq!(reply.header("Retry-After"), Some("10"));
         assert_eq!(reply.body, "Too many requests are being worked on\n");
