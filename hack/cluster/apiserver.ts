@@ -71,7 +71,10 @@ export async function startApiServer({
       },
       { everyMs: 200 },
     );
-    if (controllers) children.push(start(dir, "kube-controller-manager", controllerCommand(place, access)));
+    if (controllers)
+      children.push(
+        start(dir, "kube-controller-manager", [...controllerCommand(place, access.kubeconfig), "--secure-port=0"]),
+      );
     if (openshift) await applyOpenshift(access);
     return { ...access, dir, stop };
   } catch (cause) {
@@ -92,21 +95,6 @@ function removeAbandoned(): void {
       // Another user's.
     }
   }
-}
-
-function controllerCommand(place: ApiServerPlace, access: Access): string[] {
-  return [
-    join(place.binDir, "kube-controller-manager"),
-    `--kubeconfig=${access.kubeconfig}`,
-    `--service-account-private-key-file=${place.secrets.keyFile}`,
-    `--root-ca-file=${join(place.dir, "certs", "apiserver.crt")}`,
-    ...[
-      "--leader-elect=false",
-      "--use-service-account-credentials=false",
-      "--cluster-signing-cert-file=",
-      "--secure-port=0",
-    ],
-  ];
 }
 
 /** Ends with this process at the latest, also when this one is killed. */

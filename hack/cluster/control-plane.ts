@@ -82,6 +82,20 @@ export function apiServerCommand(place: ApiServerPlace): string[] {
   ];
 }
 
+/** The controller-manager; its garbage collector follows owner references. */
+export function controllerCommand(place: ApiServerPlace, kubeconfigFile: string): string[] {
+  return [
+    join(place.binDir, "kube-controller-manager"),
+    `--kubeconfig=${kubeconfigFile}`,
+    `--service-account-private-key-file=${place.secrets.keyFile}`,
+    `--root-ca-file=${join(place.dir, "certs", "apiserver.crt")}`,
+    `--flex-volume-plugin-dir=${join(place.dir, "volume-plugins")}`,
+    "--leader-elect=false",
+    "--use-service-account-credentials=false",
+    "--cluster-signing-cert-file=",
+  ];
+}
+
 export function kubeconfig(server: string, token: string, certificateAuthority: Buffer): string {
   const cluster = { server, "certificate-authority-data": certificateAuthority.toString("base64") };
   return `${JSON.stringify(
@@ -119,13 +133,7 @@ export function controlPlaneScript(
     start("etcd", etcdCommand(place)),
     start("kube-apiserver", apiServerCommand(place)),
     `until [ -s ${quote(config)} ]; do sleep 0.1; done`,
-    start("kube-controller-manager", [
-      join(place.binDir, "kube-controller-manager"),
-      `--kubeconfig=${config}`,
-      `--service-account-private-key-file=${place.secrets.keyFile}`,
-      `--root-ca-file=${join(place.dir, "certs", "apiserver.crt")}`,
-      ...["--leader-elect=false", "--use-service-account-credentials=false", "--cluster-signing-cert-file="],
-    ]),
+    start("kube-controller-manager", controllerCommand(place, config)),
     start("kube-scheduler", [join(place.binDir, "kube-scheduler"), `--kubeconfig=${config}`, "--leader-elect=false"]),
     ...(configOperator === undefined ? [] : [keepRunning("config-operator", configOperator, place.dir)]),
     endTogether,
