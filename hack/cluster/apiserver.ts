@@ -10,6 +10,7 @@ import { apiBinaries, ensureBinaries } from "./binaries.ts";
 import {
   type ApiServerPlace,
   apiServerCommand,
+  controllerCommand,
   etcdCommand,
   kubeconfig,
   readAuthority,
