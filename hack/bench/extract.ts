@@ -10,7 +10,7 @@ import { gzipSync } from "node:zlib";
 import { z } from "zod";
 import { cacheDir, cargoEnv, cloneDir } from "../cache.ts";
 import { median, type Result, type Row, row } from "./report.ts";
-import { ensureRoots, type Kind, kinds } from "./rootfs.ts";
+import { ensureRoots, type Kind, kinds, programOnPath } from "./rootfs.ts";
 
 const run = promisify(execFile);
 
@@ -59,6 +59,14 @@ const names: Readonly<Record<Exclude<Sample["group"], "none">, string>> = {
 };
 /** Most times the floor that a container may cost, where something is promised. */
 const limits: Readonly<Partial<Record<Sample["group"], number>>> = { all: 5, shell: 4 };
+/** Programs of the machine, with the Debian package of each; strace counts system calls when it is there. */
+const needed = [
+  ["runc", "runc"],
+  ["cc", "gcc libc6-dev"],
+  ["cargo", "cargo"],
+  ["unshare", "util-linux"],
+  ["javac", "default-jdk-headless"],
+] as const;
 const mebibyte = 1024 * 1024;
 
 /** The rows of what was measured; per container, start-up and the pass over the process table included. */
@@ -120,6 +128,7 @@ export interface ExtractOptions {
 export async function extract({ containers, rounds }: ExtractOptions, log: (line: string) => void): Promise<Result> {
   if (process.getuid?.() !== 0) throw new Error("The benchmark makes namespaces and containers: run it as root");
   if (availableParallelism() < 2) throw new Error("The benchmark needs two processors: one measures the other");
+  for (const [name, debianPackage] of needed) await programOnPath(name, debianPackage);
   const programs = await buildPrograms(log);
   log("Preparing the root folders of the containers ...");
   const roots = await ensureRoots();

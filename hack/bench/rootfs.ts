@@ -57,10 +57,11 @@ export async function ensureRoots(): Promise<Readonly<Record<Kind, string>>> {
   return { shell: join(dir, "shell"), node: join(dir, "node"), java: join(dir, "java"), go: join(dir, "go") };
 }
 
-async function programOnPath(name: string, debianPackage: string): Promise<string> {
+/** Where a program is; one that is missing is an error with the command that helps. */
+export async function programOnPath(name: string, debianPackage: string): Promise<string> {
   const found = await run("sh", ["-c", `command -v ${name}`]).catch(() => undefined);
   if (found === undefined) {
-    throw new Error(`${name} is missing, and the benchmark runs it in containers: apt-get install ${debianPackage}`);
+    throw new Error(`${name} is missing, and the benchmark needs it: apt-get install ${debianPackage}`);
   }
   return realpathSync(found.stdout.trim());
 }
