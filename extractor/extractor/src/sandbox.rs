@@ -101,7 +101,8 @@ const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 /// Offsets in the kernel's `seccomp_data`.
 const NUMBER: u32 = 0;
 const ARCHITECTURE_OF_CALL: u32 = 4;
-const THIRD_ARGUMENT: u32 = if cfg!(target_endian = "little") { 32 } else { 36 };
+const SECOND_ARGUMENT: u32 = if cfg!(target_endian = "little") { 24 } else { 28 };
+const THIRD_ARGUMENT: u32 = SECOND_ARGUMENT + 8;
 
 /// The filter of system calls: an allow-list, and memory only without the right to execute it. Everything else, and every
 /// other way of calling, kills the process.
@@ -135,6 +136,16 @@ pub fn filter() -> Vec<Instruction> {
     for call in ALLOWED {
         program.extend([jump(JUMP_IF_EQUAL, number(call), 0, 1), allow]);
     }
+    // Unoptimised builds of the standard library ask whether a descriptor is valid before they close it.
+    if cfg!(debug_assertions) {
+        program.extend([
+            jump(JUMP_IF_EQUAL, number(libc::SYS_fcntl), 0, 4),
+            load(SECOND_ARGUMENT),
+            jump(JUMP_IF_EQUAL, libc::F_GETFD as u32, 1, 0),
+            kill,
+            allow,
+        ]);
+    }
     program.extend([
         jump(JUMP_IF_EQUAL, number(libc::SYS_mmap), 1, 0),
         kill,
@@ -166,6 +177,7 @@ mod tests {
                     loaded = match k {
                         NUMBER => number(call),
                         ARCHITECTURE_OF_CALL => architecture,
+                        SECOND_ARGUMENT => u32::MAX,
                         THIRD_ARGUMENT => third,
                         _ => panic!("offset {k}"),
                     }
@@ -196,6 +208,7 @@ mod tests {
             ("setns", ARCHITECTURE, libc::SYS_setns, 0),
             ("setresuid", ARCHITECTURE, libc::SYS_setresuid, 0),
             ("kill", ARCHITECTURE, libc::SYS_kill, 0),
+            ("fcntl", ARCHITECTURE, libc::SYS_fcntl, 0),
             ("mprotect", ARCHITECTURE, libc::SYS_mprotect, 0),
             ("unlinkat", ARCHITECTURE, libc::SYS_unlinkat, 0),
             (
