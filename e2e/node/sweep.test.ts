@@ -48,8 +48,21 @@ function traces() {
     files: existsSync(dir),
   };
 }
-/** Without what leads to other clusters, which may come and go meanwhile. */
-function network() {
+/** Where kubelet, containerd, CNI and controllers write when they are not told otherwise. */
+const defaultFolders = [
+  "/etc/cni",
+  "/opt/containerd",
+  "/run/containerd",
+  "/usr/libexec/kubernetes",
+  "/var/lib/containerd",
+  "/var/lib/kubelet/pods",
+  "/var/lib/kubelet/device-plugins",
+  "/var/log/containers",
+  "/var/log/pods",
+];
+
+/** What clusters have in common; without what leads to other clusters, which may come and go meanwhile. */
+function shared() {
   const others = clusterNames().filter((other) => other !== name);
   const theirs = new Set(others.map((other) => `ri-${readState(other)?.index}`));
   const ours = (line: string) => !line.split(/[\s@]/).some((word) => theirs.has(word));
@@ -60,6 +73,7 @@ function network() {
     routes: listed("ip", "route").filter(ours),
     rules: listed("iptables-save").filter((line) => !/^[#:]/.test(line)),
     namespaces: listed("ip", "netns"),
+    folders: defaultFolders.filter((folder) => existsSync(folder)),
   };
 }
 const nothing = { processes: 0, mounts: [], cgroups: [], files: false };
@@ -90,24 +104,24 @@ const moments: readonly [string, () => boolean][] = [
 ];
 for (const [moment, reached] of moments) {
   test(`down after an up that was killed ${moment} leaves nothing`, async () => {
-    const before = network();
+    const before = shared();
     await killedUp(reached);
     assert.ok(existsSync(dir));
     await down(name, quiet);
     assert.equal(traces(), nothing);
-    assert.equal(network(), before);
+    assert.equal(shared(), before);
   });
 }
 
 test("up after an up that was killed half way makes the cluster anew, and down leaves nothing", async () => {
-  const before = network();
+  const before = shared();
   await killedUp(() => existsSync(join(dir, "node-1", "containerd.log")));
   const cluster = await make();
   assert.is(await kubectl(cluster, ["get", "nodes", "-o", "name"]), "node/node-1\n");
   assert.ok(ofCluster().length > 10, "the cluster's processes are found by this test");
   await down(name, quiet);
   assert.equal(traces(), nothing);
-  assert.equal(network(), before);
+  assert.equal(shared(), before);
 });
 
 test("a cluster whose kubelet was killed is no longer up, and up makes it anew", async () => {
