@@ -9,7 +9,8 @@ import { type Cluster, down, loadCluster, up } from "../../hack/cluster/cluster.
 import { clusterDir, clusterNames, readState } from "../../hack/cluster/state.ts";
 import { kubectl, waitFor } from "../../hack/kubectl.ts";
 
-const name = "sweep";
+/** Two test runs at once have clusters of different names. */
+const name = `${process.env.RUNTIME_INSIGHTS_CLUSTER?.slice(0, 14) ?? "no"}-sweep`;
 const dir = clusterDir(name);
 const quiet = () => undefined;
 const listed = (program: string, ...args: readonly string[]) =>
