@@ -37,7 +37,7 @@ pub fn set_level(level: Level) {
 fn write(level: Level, name: &str, line: &str) {
     if level as u8 <= LEVEL.load(Ordering::Relaxed) {
         // Nobody may be reading; that is no reason to stop.
-        let _ = writeln!(std::io::stderr(), "{name} {line}");
+        let _ = std::io::stderr().write_all(format!("{name} {line}\n").as_bytes());
     }
 }
 

@@ -337,11 +337,9 @@ fn prctl(option: c_int, argument: c_ulong) -> io::Result<c_int> {
 /// for every child.
 pub fn give_up_gaining_privileges() -> io::Result<()> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1)?;
-    // Asking for a capability that the kernel does not know fails: the end of the list.
-    for capability in (0..64).take_while(|capability| prctl(libc::PR_CAPBSET_READ, *capability).is_ok()) {
-        prctl(libc::PR_CAPBSET_DROP, capability)?;
-    }
-    Ok(())
+    // The kernel refuses the first number that is no capability: the end of the list.
+    let last = (0..64).map_while(|capability| prctl(libc::PR_CAPBSET_DROP, capability).ok()).count();
+    if last == 0 { Err(Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Keeps others of the same user from looking into or tracing this process.
