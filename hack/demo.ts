@@ -4,9 +4,9 @@
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { isDeepStrictEqual, parseArgs } from "node:util";
 import { applySamples, buildSampleImages } from "../e2e/samples/apply.ts";
-import { loadSamples, type Sample } from "../e2e/samples/samples.ts";
+import { type Expected, loadSamples, type Sample } from "../e2e/samples/samples.ts";
 import type { InventoryRow } from "../src/api/gather.ts";
 import { cloneDir } from "./cache.ts";
 import { type Cluster, down, up } from "./cluster/cluster.ts";
@@ -58,16 +58,14 @@ async function demo(): Promise<void> {
   await step("Turning the feature gate on", () => turnGateOn(cluster));
   await step("Asking for a gather now", () => gatherNow(cluster));
   const rows = await step("What was found", () => results(cluster));
-  const wrong = compare(samples, rows);
-  console.log(`\n${table(["NAMESPACE", "POD", "CONTAINER", "OS", "RUNTIME", "FRAMEWORKS", ""], wrong.table)}`);
+  const { lines, wrong } = compare(samples, rows);
+  console.log(`\n${table(["NAMESPACE", "POD", "CONTAINER", "OS", "RUNTIME", "FRAMEWORKS", ""], lines)}`);
   console.log(`\nThe demo took ${((Date.now() - startedMs) / 1000).toFixed(0)} s.`);
-  console.log(
-    `Look around:   export KUBECONFIG=${cluster.kubeconfig}; ${cluster.kubectl} get insightsruntimeextractor,runtimegathers`,
-  );
-  console.log("On each node:  sh hack/extract.sh");
+  console.log("Look around:   export KUBECONFIG=$(npm run -s cluster:kubeconfig)");
+  console.log(`               export PATH=${cluster.binDir}:$PATH`);
+  console.log("               kubectl describe ire cluster; sh hack/extract.sh");
   console.log("Take it down:  npm run demo:down");
-  if (wrong.count > 0)
-    throw new Error(`${wrong.count} containers were not recognised as expected, see the rows marked WRONG`);
+  if (wrong > 0) throw new Error(`${wrong} containers were not recognised as expected, see the rows marked WRONG`);
 }
 
 /** Also on a cluster that an earlier demo left: only a throw-away cluster may have its FeatureGate object made anew. */
@@ -135,43 +133,45 @@ async function results(cluster: Cluster): Promise<readonly InventoryRow[]> {
   }
 }
 
-/** The inventory's rows of the samples, each marked by whether it says what the sample really runs. */
+/** One line per sample container, marked by whether the inventory says what it really runs. */
 function compare(
   samples: readonly Sample[],
   rows: readonly InventoryRow[],
-): { readonly table: string[][]; readonly count: number } {
-  let count = 0;
+): { readonly lines: string[][]; readonly wrong: number } {
   const lines = samples.flatMap((sample) =>
     sample.containers.map((container) => {
       const row = rows.find(
         (one) => one.namespace === sample.namespace && one.pod === sample.name && one.container === container.name,
       );
-      const { expected } = container;
-      const right =
-        row !== undefined &&
-        row.os === expected.os &&
-        row.osVersion === expected.osVersion &&
-        row.kind === expected.kind &&
-        row.kindVersion === expected.kindVersion;
-      if (!right) count += 1;
-      return [
-        sample.namespace,
-        sample.name,
-        container.name,
-        `${row?.os ?? ""} ${row?.osVersion ?? ""}`.trim(),
-        `${row?.kind ?? ""} ${row?.kindVersion ?? ""} ${row?.kindImplementer ?? ""}`.trim(),
-        (row?.runtimes ?? []).join(", "),
-        right ? "right" : "WRONG",
-      ];
+      const found = row === undefined ? undefined : answerOf(row);
+      const right = isDeepStrictEqual(found, answerOf(container.expected));
+      const { os, kind, runtimes } = found ?? { os: "", kind: "", runtimes: "" };
+      return [sample.namespace, sample.name, container.name, os, kind, runtimes, right ? "right" : "WRONG"];
     }),
   );
-  return { table: lines, count };
+  return { lines, wrong: lines.filter((line) => line.at(-1) === "WRONG").length };
 }
 
-const { positionals } = parseArgs({ allowPositionals: true, options: {} });
-if (positionals.length === 1 && positionals[0] === "up") await demo();
-else if (positionals.length === 1 && positionals[0] === "down") await down(name);
-else {
-  console.error(usage);
-  process.exitCode = 2;
+function answerOf({ os, osVersion, kind, kindVersion, kindImplementer, runtimes }: Expected) {
+  // Python's version begins with the word, as in OpenShift's archive.
+  const version = kindVersion.startsWith(kind) ? kindVersion : `${kind} ${kindVersion}`;
+  return {
+    os: `${os} ${osVersion}`.trim(),
+    kind: `${version} ${kindImplementer}`.trim(),
+    runtimes: runtimes.join(", "),
+  };
 }
+
+async function main(): Promise<void> {
+  const { positionals } = parseArgs({ allowPositionals: true, options: {} });
+  const [command] = positionals;
+  if (positionals.length !== 1 || (command !== "up" && command !== "down")) throw new Error(usage);
+  if (command === "up") await demo();
+  else await down(name);
+}
+
+await main().catch((cause: Error) => {
+  console.error(`\n${cause.message}`);
+  if (cause.cause instanceof Error) console.error(cause.cause.message);
+  process.exitCode = 1;
+});
