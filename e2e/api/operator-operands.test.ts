@@ -7,7 +7,7 @@ import { configPath, featureGatePath, gathererSide, namespace, nodeSide, Operato
 let world: OperatorWorld;
 
 test.before(async () => {
-  world = await OperatorWorld.start();
+  world = await OperatorWorld.start({ controllers: true });
 });
 test.after(async () => {
   await world.stop();

@@ -79,6 +79,8 @@ export interface Conditions {
 }
 
 const minuteMs = 60_000;
+/** How long a gatherer that cannot be reached is no failure of the gather. */
+const silenceMs = minuteMs;
 /** How long a stumble is not called Degraded; what no waiting can mend has no grace. */
 const graceMs: Readonly<Partial<Record<ConditionReason, number>>> = {
   ExtractorNotReady: 5 * minuteMs,
@@ -116,7 +118,14 @@ export function conditionsOf(input: ConditionsInput): Conditions {
     const lastTransitionTime = before?.status === verdict.status ? before.lastTransitionTime : now;
     return { type, ...verdict, lastTransitionTime, observedGeneration: config.identity.generation };
   });
-  return { conditions, events: eventsOf(conditions, previous), trouble, afterMs };
+  const silenceLeftMs = input.unreachable === undefined ? 0 : input.unreachable.sinceMs + silenceMs - nowMs;
+  const waits = [afterMs, silenceLeftMs > 0 ? silenceLeftMs : undefined].filter((ms) => ms !== undefined);
+  return {
+    conditions,
+    events: eventsOf(conditions, previous),
+    trouble,
+    afterMs: waits.length === 0 ? undefined : Math.min(...waits),
+  };
 }
 
 function readyOf({ state, reason, message }: Health): Verdict {
@@ -162,7 +171,7 @@ function progressingOf({ node, gatherer }: ConditionsInput): Verdict {
 }
 
 function gatheredOf({ nowMs, lastGather, unreachable }: ConditionsInput): Verdict {
-  if (unreachable !== undefined && nowMs - unreachable.sinceMs >= minuteMs)
+  if (unreachable !== undefined && nowMs - unreachable.sinceMs >= silenceMs)
     return { status: "False", reason: "GathererUnreachable", message: unreachable.message };
   if (lastGather === undefined)
     return { status: "Unknown", reason: "NoGatherYet", message: "Nothing has been gathered yet" };
@@ -219,7 +228,10 @@ function degradedOf(
   return { degraded: { status: "True", reason: worst.reason, message }, trouble: since, afterMs };
 }
 
-/** Of what a person cares about; Available and Progressing follow from the others. */
+/**
+ * Of what a person cares about: a status that turned, a gate that says something else, a new trouble. Available and Progressing
+ * follow from the others, and the steps of a roll-out are no news.
+ */
 function eventsOf(conditions: readonly Condition[], previous: readonly Condition[]): readonly ConditionEvent[] {
   const events: ConditionEvent[] = [];
   for (const { type, status, reason, message } of conditions) {
@@ -230,6 +242,7 @@ function eventsOf(conditions: readonly Condition[], previous: readonly Condition
     const known = conditionReasons.find((one) => one === reason);
     if (known === undefined) continue;
     const isBad = type === "Degraded" ? status === "True" : warnings.has(known);
+    if (before?.status === status && !isBad && type !== "FeatureGateEnabled") continue;
     events.push({ type: isBad ? "Warning" : "Normal", reason: known, message: `${type}: ${message}` });
   }
   return events;

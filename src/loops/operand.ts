@@ -264,7 +264,7 @@ export class OperandLoop {
       throw new Error(`writing the status of ${configKind} ${configName}: ${written.message}`);
     const about = { kind: configKind, name: configName, uid: config.identity.uid };
     for (const event of judged.events) {
-      log.info({ reason: event.reason, problem: event.message }, "Condition changed");
+      log.info({ reason: event.reason, detail: event.message }, "Condition changed");
       const noted = await cluster.writeEvent({ ...event, about, nowMs });
       if (noted.kind === "failed") log.warn({ problem: noted.message }, "Could not write an event");
     }

@@ -22,7 +22,7 @@ type Next = { readonly afterMs: number | undefined };
 
 /** While one runs, and while one waits for a gatherer that cannot be reached. */
 const pollMs = 1_000;
-const retryMs = 5_000;
+const retryMs = 2_000;
 /** A due gather that cannot start yet is looked at again that often. */
 const dueRetryMs = 10_000;
 const maxAttempts = 2;
@@ -126,6 +126,7 @@ export class RequestLoop {
         const startMs = Date.parse(request.status.startTime ?? "");
         if (!(nowMs() - startMs < silenceMs)) return this.#end(request, "GathererUnreachable", answer.message);
         this.#lost(answer.message);
+        await this.#write(request, runningStatus(request, request.status.attempts ?? 1, answer.message, nowMs()));
         return { afterMs: retryMs };
       }
       default:
