@@ -23,6 +23,8 @@ pub const GONE: u8 = 10;
 pub const NOT_CONFINED: u8 = 11;
 /// When it panicked.
 const PANICKED: u8 = 12;
+/// When its files could not be written.
+const UNWRITTEN: u8 = 13;
 
 /// No more processes of one user are looked at: the oldest count.
 pub const MAX_PROCESSES: usize = 64;
@@ -99,7 +101,8 @@ pub fn run(task: Task) -> u8 {
         written = written.and(write(&upstream.runtimes, &report::runtimes(&findings)));
     }
     written = written.and(write(&files.detail, &report::detail(&os, &findings, &world.notes)));
-    if written.is_ok() { DONE } else { PANICKED }
+    // Ends here, so that nothing is closed or freed one by one.
+    sys::exit_now(if written.is_ok() { DONE } else { UNWRITTEN })
 }
 
 fn write(file: &OwnedFd, text: &str) -> std::io::Result<()> {

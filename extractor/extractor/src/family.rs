@@ -25,6 +25,8 @@ pub enum Outcome {
     Gone,
     /// The child could not give up its privileges, and so did not look.
     NotConfined,
+    /// The system refused what the parent needed: a directory, a file, a child.
+    Failed,
     /// The child did what it may not and was killed for it.
     Violation,
     /// The child ended in another way than it should, by itself or by another's signal.
@@ -36,10 +38,11 @@ pub enum Outcome {
 }
 
 /// All outcomes with the words for them, the best first.
-pub const OUTCOMES: [(Outcome, &str); 7] = [
+pub const OUTCOMES: [(Outcome, &str); 8] = [
     (Outcome::Done, "done"),
     (Outcome::Gone, "gone"),
     (Outcome::NotConfined, "notConfined"),
+    (Outcome::Failed, "failed"),
     (Outcome::Violation, "violations"),
     (Outcome::Crashed, "crashed"),
     (Outcome::TimedOut, "timedOut"),
@@ -49,7 +52,7 @@ pub const OUTCOMES: [(Outcome, &str); 7] = [
 /// The parent's side of all children.
 pub struct Family {
     own_namespace: File,
-    abandoned: Vec<(ContainerId, Pid, OwnedFd)>,
+    abandoned: Vec<(ContainerId, Pid)>,
 }
 
 impl Family {
@@ -63,13 +66,13 @@ impl Family {
 
     /// Waits for abandoned children that have ended since; how many are left.
     pub fn bury(&mut self) -> usize {
-        self.abandoned.retain(|(_, pid, _)| matches!(sys::reap(*pid), Ok(None)));
+        self.abandoned.retain(|(_, pid)| matches!(sys::reap(*pid), Ok(None)));
         self.abandoned.len()
     }
 
     /// Whether a child may be made for the container: not while an earlier one hangs in it, nor when too many hang.
     pub fn may_grow(&self, id: &ContainerId) -> bool {
-        self.abandoned.len() < MAX_ABANDONED && self.abandoned.iter().all(|(other, _, _)| other != id)
+        self.abandoned.len() < MAX_ABANDONED && self.abandoned.iter().all(|(other, _)| other != id)
     }
 
     /// Runs the function in a child inside the pid namespace, until that time at most.
@@ -85,16 +88,21 @@ impl Family {
             Err(problem) if problem.raw_os_error() == Some(libc::ENOMEM) => return Ok(Outcome::Gone),
             forked => forked?,
         };
-        let process = sys::open_pid(pid)?;
-        if let Some(outcome) = wait(pid, &process, until)? {
+        let waited = sys::open_pid(pid).and_then(|process| {
+            if let Some(outcome) = wait(pid, &process, until)? {
+                return Ok(Some(outcome));
+            }
+            sys::kill(pid)?;
+            let ended = wait(pid, &process, Instant::now() + DEATH)?;
+            Ok(ended.map(|_| Outcome::TimedOut))
+        });
+        if let Ok(Some(outcome)) = waited {
             return Ok(outcome);
         }
-        sys::kill(process.as_fd())?;
-        if wait(pid, &process, Instant::now() + DEATH)?.is_some() {
-            return Ok(Outcome::TimedOut);
-        }
-        self.abandoned.push((id, pid, process));
-        Ok(Outcome::Abandoned)
+        // Killed and not gone, or it could not even be waited for: whatever it is, it must not live on unnoticed.
+        let _ = sys::kill(pid);
+        self.abandoned.push((id, pid));
+        waited.map(|_| Outcome::Abandoned)
     }
 
     fn fork_into(&self, namespace: BorrowedFd, look: impl FnOnce() -> u8) -> io::Result<Pid> {

@@ -74,7 +74,11 @@ impl Scanner {
             let until = until.min(Instant::now() + self.container_timeout);
             let prefix = wanted.prefix(&container.id).filter(|prefix| !prefix.is_empty());
             let scheme = prefix.unwrap_or_else(|| table::engine(self.proc.as_fd(), container).scheme());
-            let outcome = self.look(&answer, container, scheme, until)?;
+            let looked = self.look(&answer, container, scheme, until);
+            let outcome = looked.unwrap_or_else(|problem| {
+                log::warn(&format!("Looking at a container: {problem}"));
+                Outcome::Failed
+            });
             log::debug(&format!("Looked at {scheme}{} outcome={outcome:?}", container.id));
             counts[outcome as usize] += 1;
         }

@@ -70,6 +70,7 @@ fn catch(uid: u32) -> (Sample, Container) {
             uid,
             setup: &setup,
             command: "/opt/slow 1000",
+            ..Spec::default()
         },
     );
     let extractor = Extractor::start(&folder, &[]);
@@ -195,6 +196,7 @@ fn a_hostile_root_costs_little_and_gives_nothing() {
                 uid: 1000,
                 setup: &setup,
                 command: "sleep 1000",
+                ..Spec::default()
             },
         );
         let begun = Instant::now();
@@ -223,6 +225,7 @@ fn a_container_that_takes_too_long_does_not_keep_the_others_waiting() {
             uid: 1000,
             setup: &setup,
             command: "/opt/slow 1000",
+            ..Spec::default()
         },
     );
     let second = Container::start(
@@ -232,6 +235,7 @@ fn a_container_that_takes_too_long_does_not_keep_the_others_waiting() {
             uid: 1000,
             setup: "",
             command: "sleep 1000",
+            ..Spec::default()
         },
     );
     let extractor = Extractor::start(&folder, &["--container-timeout", "15ms"]);
@@ -265,6 +269,7 @@ fn a_stopped_process_is_looked_at_like_any_other() {
             uid: 1000,
             setup: "",
             command: "sleep 1000",
+            ..Spec::default()
         },
     );
     let pid = container.pids()[0].to_string();

@@ -16,6 +16,7 @@ fn plain(name: &str) -> Spec<'_> {
         uid: 1000,
         setup: "",
         command: "sleep 1000",
+        ..Spec::default()
     }
 }
 

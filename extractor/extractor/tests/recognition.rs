@@ -3,59 +3,67 @@
 mod support;
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use support::{Answer, Container, Extractor, Folder, Spec, output, program};
+use support::{Answer, Container, Extractor, FIRST_USER, Folder, Spec, output, program};
 
-fn look(spec: &Spec) -> Answer {
+/// The answer about a container, as soon as it executes that file.
+fn look(program: &Path, spec: &Spec) -> Answer {
     let folder = Folder::new();
     let container = Container::start(&folder, spec);
+    container.wait_for(program);
     Extractor::start(&folder, &[]).look_at(&container)
 }
 
-/// A shell line that waits until the container's program says that it is up, by way of the overlay's lower layer: none is
-/// needed, since what is mapped and executed is there from the first moment on.
-fn run(name: &str, uid: u32, setup: &str, command: &str) -> Answer {
-    look(&Spec {
-        name,
-        uid,
-        setup,
-        command,
-    })
+fn run(name: &str, program: &Path, setup: &str, command: &str) -> Answer {
+    look(
+        program,
+        &Spec {
+            name,
+            uid: 1000,
+            setup,
+            command,
+            ..Spec::default()
+        },
+    )
 }
 
 #[test]
 fn node_is_recognised_however_it_is_started() {
     let node = program("node");
     let expected = output(&node, &["--version"]);
-    let path = node.display();
+    let copy = format!("cp {} $ROOT", node.display());
     let wait = "setInterval(() => {}, 1000)";
-    for (name, setup, command) in [
-        ("plain", String::new(), format!("{path} -e '{wait}'")),
-        (
-            "renamed",
-            format!("cp {path} $ROOT/opt/server"),
-            format!("/opt/server -e '{wait}'"),
-        ),
+    for (name, path, more, command) in [
+        ("plain", "/opt/node", "", format!("/opt/node -e '{wait}'")),
+        ("renamed", "/opt/server", "", format!("/opt/server -e '{wait}'")),
         (
             "linked",
-            format!("ln -s {path} $ROOT/opt/web"),
+            "/opt/node",
+            "; ln -s node $ROOT/opt/web",
             format!("/opt/web -e '{wait}'"),
         ),
         (
             "title",
-            String::new(),
-            format!("{path} -e 'process.title = \"next-server\"; {wait}'"),
+            "/opt/node",
+            "",
+            format!("/opt/node -e 'process.title = \"next-server\"; {wait}'"),
         ),
-        ("shell", String::new(), format!("sh -c \"{path} -e '{wait}'; true\"")),
+        (
+            "path",
+            "/usr/local/bin/node",
+            "",
+            format!("sh -c \"node -e '{wait}'; true\""),
+        ),
         (
             "many",
-            String::new(),
-            format!("sh -c \"sleep 1000 & {path} -e '{wait}' & sleep 1000 & wait\""),
+            "/opt/node",
+            "",
+            format!("sh -c \"sleep 1000 & /opt/node -e '{wait}' & sleep 1000 & wait\""),
         ),
     ] {
-        let answer = run(name, 1000, &setup, &command);
-        let answer = retry_until_seen(answer, "Node.js", || run(name, 1000, &setup, &command));
+        let answer = run(name, Path::new(path), &format!("{copy}{path}{more}"), &command);
         assert_eq!(
             answer.kind(),
             ("Node.js", expected.as_str(), ""),
@@ -71,12 +79,24 @@ fn node_is_recognised_however_it_is_started() {
     }
 }
 
-/// A shell may be seen just before it starts its program; then, and only then, is a second look fair.
-fn retry_until_seen(answer: Answer, kind: &str, again: impl Fn() -> Answer) -> Answer {
-    if answer.value("runtime-kind") == kind {
-        answer
-    } else {
-        again()
+#[test]
+fn a_container_with_users_of_its_own_is_looked_at_as_the_host_knows_them() {
+    let node = program("node");
+    // The root's folders belong to nobody in there.
+    let setup = format!("mount -t tmpfs tmpfs $ROOT/opt; cp {} $ROOT/opt/node", node.display());
+    for uid in [0, 1000] {
+        let command = "/opt/node -e 'setInterval(() => {}, 1000)'";
+        let spec = Spec {
+            name: "users",
+            uid,
+            setup: &setup,
+            command,
+            has_users: true,
+        };
+        let answer = look(Path::new("/opt/node"), &spec);
+        assert_eq!(answer.kind().0, "Node.js", "user {uid}: {}", answer.detail);
+        assert_ne!(answer.value("os-release-id"), "", "user {uid}: {}", answer.detail);
+        assert_eq!(answer.users, [FIRST_USER + uid], "the child was that user of the host");
     }
 }
 
@@ -99,7 +119,12 @@ fn python_is_recognised_by_its_interpreter() {
             format!("/opt/worker -c '{script}'"),
         ),
     ] {
-        let answer = run(name, 1000, &setup, &command);
+        let runs = if name == "renamed" {
+            Path::new("/opt/worker")
+        } else {
+            &python
+        };
+        let answer = run(name, runs, &setup, &command);
         assert_eq!(
             answer.kind(),
             ("Python", expected.as_str(), ""),
@@ -151,6 +176,7 @@ fn java_is_recognised_by_the_library_that_is_mapped() {
                 uid: 1000,
                 setup: &setup,
                 command: &command,
+                ..Spec::default()
             },
         );
         support::wait_until("libjvm.so is mapped", || {
@@ -203,7 +229,7 @@ fn go_is_recognised_by_its_build_information() {
         assert!(status.expect("run go").success(), "{name}");
         // Called `node`: the name does not matter.
         let setup = format!("cp {} $ROOT/opt/node", binary.display());
-        let answer = run(name, 1000, &setup, "/opt/node");
+        let answer = run(name, Path::new("/opt/node"), &setup, "/opt/node");
         assert_eq!(
             answer.kind(),
             ("Golang", expected.as_str(), ""),
@@ -226,6 +252,7 @@ fn an_executable_that_was_deleted_is_recognised_all_the_same() {
             uid: 0,
             setup: &setup,
             command,
+            ..Spec::default()
         },
     );
     support::wait_until("the executable is deleted", || {
@@ -239,7 +266,12 @@ fn an_executable_that_was_deleted_is_recognised_all_the_same() {
 #[test]
 fn a_shell_alone_has_an_operating_system_and_no_kind() {
     let setup = "rm $ROOT/etc/os-release; printf 'ID=\"testos\"\\nVERSION_ID=1.2\\n' > $ROOT/etc/os-release";
-    let answer = run("shell", 1000, setup, "sh -c 'while true; do sleep 1; done'");
+    let answer = run(
+        "shell",
+        &program("sleep"),
+        setup,
+        "sh -c 'while true; do sleep 1; done'",
+    );
     assert_eq!(
         (answer.value("os-release-id"), answer.value("os-release-version-id")),
         ("testos", "1.2")
@@ -255,7 +287,7 @@ fn a_shell_alone_has_an_operating_system_and_no_kind() {
 #[test]
 fn without_etc_os_release_the_vendors_file_counts() {
     let setup = "rm -f $ROOT/etc/os-release $ROOT/usr/lib/os-release; echo ID=vendor > $ROOT/usr/lib/os-release";
-    let answer = run("vendor", 1000, setup, "sleep 1000");
+    let answer = run("vendor", &program("sleep"), setup, "sleep 1000");
     assert_eq!(answer.value("os-release-id"), "vendor");
 }
 
@@ -275,6 +307,7 @@ fn each_user_of_a_container_is_looked_at_as_itself() {
             uid: 0,
             setup: "",
             command: &command,
+            ..Spec::default()
         },
     );
     support::wait_until("node runs", || {
@@ -307,6 +340,7 @@ fn nothing_of_a_container_is_ever_run() {
         uid: 1000,
         setup: &setup,
         command: "sh -c '/usr/local/bin/node --version & wait'",
+        ..Spec::default()
     };
     let container = Container::start(&folder, &spec);
     support::wait_until("the decoy has started", || {

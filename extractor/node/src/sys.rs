@@ -223,15 +223,10 @@ pub fn open_pid(pid: Pid) -> io::Result<OwnedFd> {
     owned(checked_long(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })? as c_int)
 }
 
-/// Kills the process behind the descriptor. Gone already is fine.
-pub fn kill(process: BorrowedFd) -> io::Result<()> {
-    let (fd, none) = (process.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
-    // SAFETY: a null siginfo is allowed.
-    let sent = checked_long(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, libc::SIGKILL, none, 0) });
-    match sent {
-        Err(problem) if problem.raw_os_error() == Some(libc::ESRCH) => Ok(()),
-        sent => sent.map(drop),
-    }
+/// Kills a child that was not waited for yet, so that the number is still its own. Gone already is fine.
+pub fn kill(pid: Pid) -> io::Result<()> {
+    // SAFETY: no pointers.
+    checked(unsafe { libc::kill(pid, libc::SIGKILL) }).map(drop)
 }
 
 /// How a child ended.
@@ -338,7 +333,9 @@ fn prctl(option: c_int, argument: c_ulong) -> io::Result<c_int> {
 pub fn give_up_gaining_privileges() -> io::Result<()> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1)?;
     // The kernel refuses the first number that is no capability: the end of the list.
-    let last = (0..64).map_while(|capability| prctl(libc::PR_CAPBSET_DROP, capability).ok()).count();
+    let last = (0..64)
+        .map_while(|capability| prctl(libc::PR_CAPBSET_DROP, capability).ok())
+        .count();
     if last == 0 { Err(Error::last_os_error()) } else { Ok(()) }
 }
 

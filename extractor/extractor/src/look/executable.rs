@@ -36,8 +36,7 @@ pub struct Executable {
 }
 
 /// Reads the facts. A file that is not ELF has none.
-pub fn read(file: &File<impl AsFd>, buffer: &mut Vec<u8>, budget: &mut Budget) -> Result<Executable, Refusal> {
-    buffer.resize(WINDOW_BYTES, 0);
+pub fn read(file: &File<impl AsFd>, buffer: &mut [u8], budget: &mut Budget) -> Result<Executable, Refusal> {
     let mut facts = Executable {
         size: file.size(),
         ..Executable::default()
@@ -168,11 +167,10 @@ pub fn search<T>(
     file: &File<impl AsFd>,
     ranges: &[Range<u64>],
     overlap: usize,
-    buffer: &mut Vec<u8>,
+    buffer: &mut [u8],
     budget: &mut Budget,
     mut find: impl FnMut(&[u8]) -> Option<T>,
 ) -> Result<Option<T>, Refusal> {
-    buffer.resize(WINDOW_BYTES, 0);
     for range in ranges {
         let end = range.end.min(file.size());
         let mut start = range.start;

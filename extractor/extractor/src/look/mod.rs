@@ -52,6 +52,8 @@ pub struct World {
     budget: Budget,
     buffer: Vec<u8>,
     executables: Vec<((u64, u64), Executable)>,
+    /// The versions that were searched for in files, found or not.
+    versions: Vec<((u64, u64), Option<String>)>,
     /// What is not known, and why.
     pub notes: Vec<Note>,
 }
@@ -69,8 +71,10 @@ impl World {
         Self {
             own_files,
             budget,
-            buffer: Vec::new(),
+            // Asked for as zeros, so that a page costs nothing before something is read into it.
+            buffer: vec![0; WINDOW_BYTES],
             executables: Vec::new(),
+            versions: Vec::new(),
             notes: Vec::new(),
         }
     }

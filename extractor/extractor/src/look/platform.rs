@@ -209,10 +209,28 @@ fn node_inside(
 }
 
 fn node_version(file: &File<impl AsFd>, facts: &Executable, world: &mut World) -> Result<Option<String>, Refusal> {
-    let likely = facts.constants.iter().map(|range| within(range, &nodejs::LIKELY));
-    let ranges: Vec<_> = likely.chain(facts.constants.iter().cloned()).collect();
-    let World { buffer, budget, .. } = world;
-    executable::search(file, &ranges, nodejs::OVERLAP, buffer, budget, nodejs::version)
+    remembered(file, world, |world| {
+        let likely = facts.constants.iter().map(|range| within(range, &nodejs::LIKELY));
+        let ranges: Vec<_> = likely.chain(facts.constants.iter().cloned()).collect();
+        let World { buffer, budget, .. } = world;
+        executable::search(file, &ranges, nodejs::OVERLAP, buffer, budget, nodejs::version)
+    })
+}
+
+/// What was searched for in this file before, for another process; else what the search finds.
+fn remembered(
+    file: &File<impl AsFd>,
+    world: &mut World,
+    search: impl FnOnce(&mut World) -> Result<Option<String>, Refusal>,
+) -> Result<Option<String>, Refusal> {
+    if let Some((_, version)) = world.versions.iter().find(|(identity, _)| *identity == file.identity()) {
+        return Ok(version.clone());
+    }
+    let version = search(world)?;
+    if world.versions.len() < MAX_EXECUTABLES {
+        world.versions.push((file.identity(), version.clone()));
+    }
+    Ok(version)
 }
 
 /// The part of a range that the offsets from its start describe.
@@ -312,16 +330,18 @@ fn python_version(
     minor: Option<python::Minor>,
     world: &mut World,
 ) -> Result<Option<String>, Refusal> {
-    let World { buffer, budget, .. } = world;
-    let mut candidates = Vec::new();
-    let found = executable::search(file, &facts.constants, python::OVERLAP, buffer, budget, |window| {
-        candidates.extend(python::candidates(window));
-        candidates.sort_unstable();
-        candidates.dedup();
-        // With the minor version known the first that fits is it; without, all must be seen.
-        minor.and_then(|minor| python::choose(&candidates, Some(minor)))
-    })?;
-    Ok(found.or_else(|| python::choose(&candidates, minor)))
+    remembered(file, world, |world| {
+        let World { buffer, budget, .. } = world;
+        let mut candidates = Vec::new();
+        let found = executable::search(file, &facts.constants, python::OVERLAP, buffer, budget, |window| {
+            candidates.extend(python::candidates(window));
+            candidates.sort_unstable();
+            candidates.dedup();
+            // With the minor version known the first that fits is it; without, all must be seen.
+            minor.and_then(|minor| python::choose(&candidates, Some(minor)))
+        })?;
+        Ok(found.or_else(|| python::choose(&candidates, minor)))
+    })
 }
 
 fn java_at(library: &[u8], subject: &Subject, all: &[Subject], world: &mut World) -> Found {

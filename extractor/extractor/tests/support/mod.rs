@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,8 @@ impl Drop for Folder {
     }
 }
 
-/// What to run in a container.
+/// What to run in a container. One with users of its own can only write where its setup mounts something.
+#[derive(Default)]
 pub struct Spec<'a> {
     pub name: &'a str,
     pub uid: u32,
@@ -85,6 +86,39 @@ pub struct Spec<'a> {
     pub setup: &'a str,
     /// What the container's first process executes, in words of a shell.
     pub command: &'a str,
+    /// Whether it has a user namespace of its own, in which its users are others than on the host.
+    pub has_users: bool,
+}
+
+/// The first host user of a container with a user namespace of its own.
+pub const FIRST_USER: u32 = 200_000;
+
+/// A process that keeps a user namespace, in which root is another user.
+struct Users(Child);
+
+impl Users {
+    fn new() -> Self {
+        let holder = Command::new("unshare")
+            .args(["--user", "--", "sleep", "1000"])
+            .spawn()
+            .expect("run unshare");
+        let map = |name: &str| format!("/proc/{}/{name}", holder.id());
+        wait_until("the user namespace is there", || {
+            let own = fs::read_link("/proc/self/ns/user").expect("own namespace");
+            fs::read_link(map("ns/user")).is_ok_and(|namespace| namespace != own)
+        });
+        for name in ["uid_map", "gid_map"] {
+            fs::write(map(name), format!("0 {FIRST_USER} 65536\n")).expect("map the users");
+        }
+        Self(holder)
+    }
+}
+
+impl Drop for Users {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A running container. It ends with this value.
@@ -130,38 +164,58 @@ impl Container {
             "mount --make-rprivate /\n\
              mount -t tmpfs -o mode=755 tmpfs {work}\n\
              mkdir {work}/upper {work}/work {work}/root\n\
-             mount -t overlay -o lowerdir=/,upperdir={work}/upper,workdir={work}/work overlay {work}/root\n\
+             {root}\n\
              ROOT={work}/root\n\
              mount -t proc proc $ROOT/proc\n\
-             mount --bind /dev $ROOT/dev\n\
+             mount --rbind /dev $ROOT/dev\n\
              {setup}\n\
-             echo 0 > {group}/cgroup.procs\n\
              cd $ROOT\n\
-             mkdir -p .old && pivot_root . .old && umount -l .old && cd /\n\
-             touch /tmp/ready-{id}\n\
-             exec setpriv --bounding-set {bounding} --inh-caps=-all --reuid {uid} --regid {uid} --clear-groups -- {command}\n",
+             pivot_root . . && umount -l . && cd /\n\
+             echo ready; read go\n\
+             exec setpriv {capabilities} --reuid {uid} --regid {uid} --clear-groups -- {command} < /dev/null > /dev/null\n",
             work = work.display(),
+            root = if spec.has_users {
+                // Such a container may not overlay what belongs to others.
+                format!("mount --rbind / {}/root", work.display())
+            } else {
+                let options = format!("lowerdir=/,upperdir={0}/upper,workdir={0}/work", work.display());
+                format!("mount -t overlay -o {options} overlay {}/root", work.display())
+            },
             setup = spec.setup,
-            group = group.display(),
+            capabilities = if spec.has_users {
+                String::new()
+            } else {
+                format!("--bounding-set {bounding} --inh-caps=-all")
+            },
             uid = spec.uid,
             command = spec.command,
         );
-        let child = Command::new("unshare")
-            .args([
-                "--mount",
-                "--pid",
-                "--fork",
-                "--kill-child",
-                "--",
-                "sh",
-                "-euc",
-                &script,
-            ])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
+        let users = spec.has_users.then(Users::new);
+        let mut command = Command::new(if users.is_some() { "nsenter" } else { "unshare" });
+        if let Some(Users(holder)) = &users {
+            let namespace = format!("--user=/proc/{}/ns/user", holder.id());
+            command.args([&namespace, "--setuid=0", "--setgid=0", "--", "unshare"]);
+        }
+        let mut child = command
+            .args(["--mount", "--pid", "--fork", "--kill-child"])
+            .args(["--", "sh", "-euc", &script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .process_group(0)
             .spawn()
             .expect("run unshare");
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("standard output"));
+        stdout.read_line(&mut line).expect("read");
+        assert_eq!(line, "ready\n", "{}: the container could not be set up", spec.name);
+        let first = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).expect("children");
+        fs::write(group.join("cgroup.procs"), first.trim()).expect("enter the control group");
+        child
+            .stdin
+            .take()
+            .expect("standard input")
+            .write_all(b"go\n")
+            .expect("write");
         let container = Self { child, group, id };
         wait_until("the container runs its command", || {
             let pids = container.pids();
@@ -173,6 +227,14 @@ impl Container {
             is_shell || name.is_some_and(is_set_up)
         });
         container
+    }
+
+    /// Waits until one of its processes executes that file.
+    pub fn wait_for(&self, program: &Path) {
+        wait_until("the container's program runs", || {
+            let is_it = |pid: &u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|path| path == program);
+            self.pids().iter().any(is_it)
+        });
     }
 
     /// Its processes as this machine numbers them.
@@ -227,6 +289,8 @@ pub struct Extractor {
 pub struct Answer {
     pub values: BTreeMap<String, String>,
     pub detail: String,
+    /// Whose details there are.
+    pub users: Vec<u32>,
 }
 
 impl Answer {
@@ -299,6 +363,10 @@ impl Extractor {
                 let text = fs::read_to_string(&path).expect("text");
                 if path.file_name().expect("name").to_string_lossy().starts_with("detail-") {
                     answer.detail.push_str(&text);
+                    let name = path.file_stem().expect("name").to_string_lossy();
+                    answer
+                        .users
+                        .extend(name.strip_prefix("detail-").and_then(|uid| uid.parse::<u32>().ok()));
                 } else {
                     let pairs = text.lines().filter_map(|line| line.split_once('='));
                     answer
