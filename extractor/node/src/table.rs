@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_number_used_again_is_not_the_same_process() {
-        let sample = Sample::new("again");
+        let sample = Sample::new("reused");
         sample.link(&format!("p_n_c-{A}.log"));
         let group = format!("/kubepods/pod1/{A}");
         sample.process(6, ("app", 'S', 1, 100), 0, &group);
