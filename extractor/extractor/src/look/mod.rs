@@ -2,8 +2,10 @@
 //! from names alone, what they are. Nothing is executed, nothing is written.
 
 mod executable;
+mod java;
 mod mapped;
 mod platform;
+mod version;
 
 use std::os::fd::{AsFd, OwnedFd};
 

@@ -4,22 +4,20 @@
 //! mapped: a Java virtual machine, Node.js or Python as a library. Names only choose where a version is looked for.
 
 use std::ffi::CString;
-use std::ops::Range;
 use std::os::fd::AsFd;
 
-use fingerprints::{Kind, go, java, node as nodejs, python, value};
+use fingerprints::{Kind, go, node as nodejs, python, value};
 use node::maps::undeleted;
 use node::root::{self, File, Refusal};
 use node::sys;
 
 use super::executable::{self, Executable};
 use super::mapped::{self, Mapped};
-use super::{MAX_EXECUTABLES, Subject, World, start};
+use super::{MAX_EXECUTABLES, Subject, World, java, version};
 
 /// A program of this size that exports nothing is searched for what Node.js has inside.
 const LARGE_BYTES: u64 = 16 * 1024 * 1024;
 const PATH_BYTES: usize = 4096;
-const ENVIRONMENT_BYTES: usize = 64 * 1024;
 
 /// What a process was found to be.
 #[derive(Debug, Default)]
@@ -69,10 +67,15 @@ fn of_file(
     if let Some(version) = &facts.go {
         return Ok(of_go(version, &facts, evidence, world));
     }
-    if facts.is_node
-        && let Some(found) = node_inside(file, &facts, &evidence, world)?
-    {
-        return Ok(found);
+    if facts.is_node {
+        match node_inside(file, &facts, &evidence, world) {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => {}
+            Err(refusal) => {
+                world.note_refusal("kindVersion", refusal, path);
+                return Ok(node_without_version(&evidence));
+            }
+        }
     }
     let mapped = mapped::read(subject.maps.as_ref(), &mut world.budget)?;
     if mapped.is_empty {
@@ -94,7 +97,7 @@ fn of_file(
         _ if facts.is_python => python_inside(file, &facts, path, &mapped, world)?,
         Mapped {
             java: Some(library), ..
-        } => java_at(library, subject, all, world),
+        } => java::found(library, subject, all, world),
         Mapped {
             node: Some(library), ..
         } => node_library(library, subject, all, world),
@@ -125,12 +128,7 @@ fn of_the_rest(
             "unversioned",
             format!("{evidence} exports what Node.js does, but names no version"),
         );
-        let kind = Some(Kind::named(nodejs::KIND));
-        return Ok(Some(Found {
-            kind,
-            evidence: format!("{evidence} exports symbols of Node.js"),
-            ..Found::default()
-        }));
+        return Ok(Some(node_without_version(&evidence)));
     }
     if facts.is_packed {
         world.note("kind", "packed", format!("{evidence} is packed by UPX"));
@@ -139,6 +137,14 @@ fn of_the_rest(
         evidence,
         ..Found::default()
     }))
+}
+
+fn node_without_version(path: &str) -> Found {
+    Found {
+        kind: Some(Kind::named(nodejs::KIND)),
+        evidence: format!("{path} exports symbols of Node.js"),
+        ..Found::default()
+    }
 }
 
 fn facts(file: &File<impl AsFd>, world: &mut World) -> Result<Executable, Refusal> {
@@ -194,7 +200,7 @@ fn node_inside(
     path: &str,
     world: &mut World,
 ) -> Result<Option<Found>, Refusal> {
-    let Some(version) = node_version(file, facts, world)? else {
+    let Some(version) = version::of_node(file, facts, world)? else {
         return Ok(None);
     };
     Ok(Some(Found {
@@ -208,39 +214,8 @@ fn node_inside(
     }))
 }
 
-fn node_version(file: &File<impl AsFd>, facts: &Executable, world: &mut World) -> Result<Option<String>, Refusal> {
-    remembered(file, world, |world| {
-        let likely = facts.constants.iter().map(|range| within(range, &nodejs::LIKELY));
-        let ranges: Vec<_> = likely.chain(facts.constants.iter().cloned()).collect();
-        let World { buffer, budget, .. } = world;
-        executable::search(file, &ranges, nodejs::OVERLAP, buffer, budget, nodejs::version)
-    })
-}
-
-/// What was searched for in this file before, for another process; else what the search finds.
-fn remembered(
-    file: &File<impl AsFd>,
-    world: &mut World,
-    search: impl FnOnce(&mut World) -> Result<Option<String>, Refusal>,
-) -> Result<Option<String>, Refusal> {
-    if let Some((_, version)) = world.versions.iter().find(|(identity, _)| *identity == file.identity()) {
-        return Ok(version.clone());
-    }
-    let version = search(world)?;
-    if world.versions.len() < MAX_EXECUTABLES {
-        world.versions.push((file.identity(), version.clone()));
-    }
-    Ok(version)
-}
-
-/// The part of a range that the offsets from its start describe.
-fn within(range: &Range<u64>, offsets: &Range<u64>) -> Range<u64> {
-    let at = |offset: u64| range.start.saturating_add(offset).min(range.end);
-    at(offsets.start)..at(offsets.end)
-}
-
 /// Opens a mapped file by its path, below the root of its process or else of the first process.
-fn open(path: &[u8], subject: &Subject, all: &[Subject], world: &World) -> Result<File, Refusal> {
+pub fn open(path: &[u8], subject: &Subject, all: &[Subject], world: &World) -> Result<File, Refusal> {
     let (path, _) = undeleted(path);
     let mut refusal = Refusal::Missing;
     for directory in [Some(subject), all.first()]
@@ -258,7 +233,7 @@ fn open(path: &[u8], subject: &Subject, all: &[Subject], world: &World) -> Resul
 }
 
 /// A kind known by its mapped library, whose version is still to be found.
-fn by_library(name: &'static str, library: &[u8]) -> Found {
+pub fn by_library(name: &'static str, library: &[u8]) -> Found {
     let evidence = format!("mapped {}", value::text(library));
     Found {
         kind: Some(Kind::named(name)),
@@ -293,7 +268,7 @@ fn with_version(
 fn node_library(library: &[u8], subject: &Subject, all: &[Subject], world: &mut World) -> Found {
     let version = open(library, subject, all, world).and_then(|file| {
         let facts = facts(&file, world)?;
-        node_version(&file, &facts, world)
+        version::of_node(&file, &facts, world)
     });
     with_version(by_library(nodejs::KIND, library), version, library, world)
 }
@@ -301,7 +276,7 @@ fn node_library(library: &[u8], subject: &Subject, all: &[Subject], world: &mut 
 fn python_library(library: &[u8], subject: &Subject, all: &[Subject], world: &mut World) -> Found {
     let version = open(library, subject, all, world).and_then(|file| {
         let facts = facts(&file, world)?;
-        python_version(&file, &facts, python::minor(library), world)
+        version::of_python(&file, &facts, python::minor(library), world)
     });
     with_version(by_library(python::KIND, library), version, library, world)
 }
@@ -314,7 +289,7 @@ fn python_inside(
     world: &mut World,
 ) -> Result<Found, Refusal> {
     let minor = python::minor(path).or(mapped.python_minor);
-    let version = python_version(file, facts, minor, world);
+    let version = version::of_python(file, facts, minor, world);
     let evidence = format!("executes {}", value::text(path));
     let found = Found {
         kind: Some(Kind::named(python::KIND)),
@@ -322,89 +297,4 @@ fn python_inside(
         ..Found::default()
     };
     Ok(with_version(found, version, path, world))
-}
-
-fn python_version(
-    file: &File<impl AsFd>,
-    facts: &Executable,
-    minor: Option<python::Minor>,
-    world: &mut World,
-) -> Result<Option<String>, Refusal> {
-    remembered(file, world, |world| {
-        let World { buffer, budget, .. } = world;
-        let mut candidates = Vec::new();
-        let found = executable::search(file, &facts.constants, python::OVERLAP, buffer, budget, |window| {
-            candidates.extend(python::candidates(window));
-            candidates.sort_unstable();
-            candidates.dedup();
-            // With the minor version known the first that fits is it; without, all must be seen.
-            minor.and_then(|minor| python::choose(&candidates, Some(minor)))
-        })?;
-        Ok(found.or_else(|| python::choose(&candidates, minor)))
-    })
-}
-
-fn java_at(library: &[u8], subject: &Subject, all: &[Subject], world: &mut World) -> Found {
-    let mut found = by_library(java::KIND, library);
-    let (name, _) = undeleted(library);
-    let mut release = None;
-    for home in java::homes(name) {
-        let path = [home, b"/release"].concat();
-        match open(&path, subject, all, world) {
-            Ok(file) => {
-                release = Some((path, file));
-                break;
-            }
-            Err(refusal) => world.note_refusal("kindVersion", refusal, &path),
-        }
-    }
-    let mut buffer = vec![0; java::MAX_RELEASE_BYTES];
-    let read = release
-        .as_ref()
-        .map(|(path, file)| (path, file.read_at(&mut buffer, 0, &mut world.budget)));
-    match read {
-        Some((path, Ok(bytes))) => {
-            let kind = java::release(bytes);
-            if !kind.version.is_empty() || !kind.implementer.is_empty() {
-                found.version_evidence = value::text(path);
-            }
-            found.kind = Some(kind);
-        }
-        Some((path, Err(refusal))) => world.note_refusal("kindVersion", refusal, path),
-        None => {}
-    }
-    if found.kind.as_ref().is_some_and(|kind| kind.version.is_empty()) {
-        let message = format!("No release file beside {} names a version", value::text(library));
-        world.note("kindVersion", "unversioned", message);
-    }
-    note_java_home(name, release.map(|(_, file)| file), subject, all, world);
-    found
-}
-
-/// Notes a `JAVA_HOME` that names another Java than the one that runs.
-fn note_java_home(library: &[u8], release: Option<File>, subject: &Subject, all: &[Subject], world: &mut World) {
-    let environment = start(subject.environment.as_ref(), ENVIRONMENT_BYTES);
-    let variables = environment.split(|byte| *byte == 0);
-    let Some(java_home) = variables
-        .filter_map(|variable| variable.strip_prefix(b"JAVA_HOME="))
-        .next()
-    else {
-        return;
-    };
-    if !java::disagrees(java_home, library) {
-        return;
-    }
-    // Another name, such as a link, for the same home is no disagreement.
-    let other = open(&[java_home, b"/release"].concat(), subject, all, world);
-    if let (Ok(other), Some(release)) = (other, release)
-        && other.identity() == release.identity()
-    {
-        return;
-    }
-    let message = format!(
-        "JAVA_HOME is {}, but {} is mapped",
-        value::text(java_home),
-        value::text(library)
-    );
-    world.note("kind", "disagreement", message);
 }
