@@ -38,13 +38,38 @@ const quantity = z
 
 const quantities = z.object({ cpu: quantity.optional(), memory: quantity.optional() });
 
-const toleration = z.object({
-  key: z.string().max(316).optional(),
-  operator: z.enum(["Exists", "Equal"]).optional(),
-  value: z.string().max(63).optional(),
-  effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]).optional(),
-  tolerationSeconds: z.int().min(0).max(2_147_483_647).optional(),
-});
+/** A rule that the API server checks; the DaemonSet would be refused otherwise, which the user would learn later only. */
+const rule = (text: string, message: string) => ({ rule: text, message });
+const atMost = (field: string) =>
+  `!has(self.requests) || !has(self.limits) || !has(self.requests.${field}) || !has(self.limits.${field}) || ` +
+  `quantity(string(self.requests.${field})).compareTo(quantity(string(self.limits.${field}))) <= 0`;
+const labelKey = "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
+
+const toleration = z
+  .object({
+    key: z.string().max(316).optional(),
+    operator: z.enum(["Exists", "Equal"]).optional(),
+    value: z.string().max(63).optional(),
+    effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]).optional(),
+    tolerationSeconds: z.int().min(0).max(2_147_483_647).optional(),
+  })
+  .meta({
+    "x-kubernetes-validations": [
+      rule(`!has(self.key) || self.key == '' || self.key.matches('${labelKey}')`, "key must be a qualified name"),
+      rule(
+        "(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')",
+        "operator must be Exists when there is no key",
+      ),
+      rule(
+        "!has(self.operator) || self.operator != 'Exists' || !has(self.value) || self.value == ''",
+        "value must be empty when operator is Exists",
+      ),
+      rule(
+        "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+        "effect must be NoExecute when tolerationSeconds is set",
+      ),
+    ],
+  });
 
 export const specSchema = z.object({
   managementState: z
@@ -70,13 +95,34 @@ export const specSchema = z.object({
             .regex(/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/),
         )
         .optional()
-        .meta({ description: "Only Linux nodes with these labels.", maxProperties: 32 }),
+        .meta({
+          description: "Only Linux nodes with these labels.",
+          maxProperties: 32,
+          "x-kubernetes-validations": [
+            rule(`self.all(key, key.matches('${labelKey}'))`, "keys must be qualified names"),
+            rule(
+              "!('kubernetes.io/os' in self) || self['kubernetes.io/os'] == 'linux'",
+              "kubernetes.io/os can be linux only",
+            ),
+          ],
+        }),
       tolerations: z.array(toleration).max(32).optional().meta({ "x-kubernetes-list-type": "atomic" }),
       resources: z
         .object({ requests: quantities.optional(), limits: quantities.optional() })
         .optional()
-        .meta({ description: "Of container extractor; the default requests 10m CPU and 32Mi memory, without limits." }),
-      priorityClassName: z.string().min(1).max(253).optional(),
+        .meta({
+          description: "Of container extractor; the default requests 10m CPU and 32Mi memory, without limits.",
+          "x-kubernetes-validations": [
+            rule(atMost("cpu"), "requests.cpu must not exceed limits.cpu"),
+            rule(atMost("memory"), "requests.memory must not exceed limits.memory"),
+          ],
+        }),
+      priorityClassName: z
+        .string()
+        .min(1)
+        .max(253)
+        .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/)
+        .optional(),
     })
     .prefault({})
     .meta({ description: "The DaemonSet on the nodes." }),

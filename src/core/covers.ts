@@ -1,5 +1,7 @@
 /** Whether an object as the API server returns it holds everything we want, beside its defaults and what others added. */
 
+import { quantity } from "./quantity.ts";
+
 /** The key by which the API server merges a list, by the list's field; any other list is one value. */
 const listKeys: Readonly<Record<string, readonly string[]>> = {
   containers: ["name"],
@@ -53,24 +55,4 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 function isEmpty(value: unknown): boolean {
   if (value === null || value === undefined) return true;
   return typeof value === "object" && Object.values(value).every(isEmpty);
-}
-
-const factors: Readonly<Record<string, number>> = {
-  "": 1,
-  m: 1e-3,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-};
-
-/** The API server writes quantities in its own way: 1024Mi comes back as 1Gi. */
-function quantity(value: unknown): unknown {
-  const match = /^([0-9.]+)([A-Za-z]*)$/.exec(String(value));
-  const factor = factors[match?.[2] ?? ""];
-  return match === null || factor === undefined ? value : Math.round(Number(match[1]) * factor * 1000) / 1000;
 }

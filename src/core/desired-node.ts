@@ -11,6 +11,7 @@ import {
   tlsSecret,
 } from "./desired-parts.ts";
 import { audiences, nameLabel, names } from "./operands.ts";
+import { quantity } from "./quantity.ts";
 
 /** User and group of exporter and proxy; the group owns /data, where the extractor writes and the exporter reads. */
 const unprivilegedId = 65_532;
@@ -158,7 +159,7 @@ function extractor({ images, settings }: DesiredInput): Readonly<Record<string, 
     imagePullPolicy: "IfNotPresent",
     command: ["/extractor_server"],
     resources: {
-      requests: { cpu: "10m", memory: "32Mi", ...defined(requests) },
+      requests: { ...defaultRequests(limits), ...defined(requests) },
       ...(limits === undefined ? {} : { limits: defined(limits) }),
     },
     terminationMessagePolicy: "FallbackToLogsOnError",
@@ -167,6 +168,18 @@ function extractor({ images, settings }: DesiredInput): Readonly<Record<string, 
       { name: "data", mountPath: "/data" },
       { name: "container-names", mountPath: "/var/log/containers", readOnly: true },
     ],
+  };
+}
+
+const usualRequests = { cpu: "10m", memory: "32Mi" };
+
+/** A limit below the usual request would make the API server refuse the DaemonSet; it becomes the request. */
+function defaultRequests(limits: Partial<typeof usualRequests> | undefined): Readonly<Record<string, string>> {
+  const smaller = (limit: string | undefined, usual: string) =>
+    limit !== undefined && Number(quantity(limit)) < Number(quantity(usual)) ? limit : usual;
+  return {
+    cpu: smaller(limits?.cpu, usualRequests.cpu),
+    memory: smaller(limits?.memory, usualRequests.memory),
   };
 }
 

@@ -1,0 +1,97 @@
+/** What the API server refuses of a config, and that it says which field and why. */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { gathererSide, nodeSide, OperatorWorld } from "./operator-world.ts";
+
+let world: OperatorWorld;
+
+test.before(async () => {
+  world = await OperatorWorld.start({ controllers: false });
+  await world.applyCrds();
+});
+test.after(async () => {
+  await world.stop();
+});
+
+const extractor = (fields: object) => ({ extractor: fields });
+const toleration = (fields: object) => extractor({ tolerations: [fields] });
+const gather = (fields: object) => ({ gather: fields });
+const sizeLimit = (value: unknown) => ({ storage: { emptyDir: { sizeLimit: value } } });
+
+const refused: readonly (readonly [rule: string, spec: object, says: RegExp])[] = [
+  ["managementState is one of three", { managementState: "Off" }, /spec\.managementState.*Unmanaged/],
+  ["featureGate is Required or Ignored", { featureGate: "ignored" }, /spec\.featureGate.*Ignored/],
+  ["runtimeInfo is Enabled or Disabled", { runtimeInfo: "true" }, /spec\.runtimeInfo.*Disabled/],
+  ["inventory is Enabled or Disabled", { inventory: "No" }, /spec\.inventory.*Disabled/],
+  ["logLevel is one of three", { logLevel: "Loud" }, /spec\.logLevel.*Trace/],
+  ["interval of less than ten minutes", gather({ interval: "9m" }), /spec\.gather\.interval.*between 10m and 720h/],
+  ["interval of more than thirty days", gather({ interval: "721h" }), /spec\.gather\.interval.*between 10m and 720h/],
+  ["interval without a unit", gather({ interval: "12" }), /spec\.gather\.interval/],
+  ["podLimit of nothing", gather({ podLimit: 0 }), /spec\.gather\.podLimit.*greater than or equal to 1/],
+  ["nodeTimeout of nothing", gather({ nodeTimeout: "0s" }), /spec\.gather\.nodeTimeout.*between 1s and 10m/],
+  ["nodeConcurrency too high", gather({ nodeConcurrency: 1001 }), /spec\.gather\.nodeConcurrency/],
+  ["sizeLimit that is no quantity", sizeLimit("much"), /spec\.storage\.emptyDir\.sizeLimit/],
+  ["negative sizeLimit", sizeLimit("-1Gi"), /spec\.storage\.emptyDir\.sizeLimit/],
+  ["no archive kept", { storage: { retention: { archives: 0 } } }, /spec\.storage\.retention\.archives/],
+  ["label key of a node that cannot be", extractor({ nodeSelector: { "a b": "c" } }), /nodeSelector.*qualified names/],
+  ["label value of a node that cannot be", extractor({ nodeSelector: { a: "c d" } }), /nodeSelector\.a/],
+  ["nodes of another OS", extractor({ nodeSelector: { "kubernetes.io/os": "windows" } }), /nodeSelector.*linux only/],
+  ["toleration key that cannot be", toleration({ key: "a b" }), /tolerations\[0\].*qualified name/],
+  ["toleration without key and Exists", toleration({ operator: "Equal" }), /tolerations\[0\].*must be Exists/],
+  ["toleration of any value with a value", toleration({ key: "a", operator: "Exists", value: "b" }), /must be empty/],
+  ["toleration for a time without NoExecute", toleration({ key: "a", tolerationSeconds: 5 }), /must be NoExecute/],
+  [
+    "name of a priority class that cannot be",
+    extractor({ priorityClassName: "No!" }),
+    /spec\.extractor\.priorityClass/,
+  ],
+  [
+    "request of CPU above its limit",
+    extractor({ resources: { requests: { cpu: "2" }, limits: { cpu: 1 } } }),
+    /requests\.cpu/,
+  ],
+  [
+    "request of memory above its limit",
+    extractor({ resources: { requests: { memory: "1025Mi" }, limits: { memory: "1Gi" } } }),
+    /requests\.memory must not exceed/,
+  ],
+];
+for (const [rule, spec, says] of refused)
+  test(`refused: ${rule}`, async () => {
+    const { status, text } = await world.applyConfig(spec);
+    assert.is(status, 422, text);
+    assert.match(text, says);
+  });
+
+test("a second config is refused by its name", async () => {
+  const { status, text } = await world.create(
+    "/apis/runtimes.insights.openshift.io/v1alpha1/insightsruntimeextractors",
+    {
+      apiVersion: "runtimes.insights.openshift.io/v1alpha1",
+      kind: "InsightsRuntimeExtractor",
+      metadata: { name: "other" },
+      spec: {},
+    },
+  );
+  assert.is(status, 422);
+  assert.match(text, /the only config is called cluster/);
+});
+
+test("what the schema lets through, the API server takes for the DaemonSet as well", async () => {
+  await world.startOperator();
+  const { status, text } = await world.applyConfig({
+    featureGate: "Ignored",
+    gather: { interval: "10m", nodeTimeout: "600s" },
+    extractor: {
+      nodeSelector: { "node-role.kubernetes.io/worker": "", "kubernetes.io/os": "linux" },
+      tolerations: [{ operator: "Exists" }, { key: "a/b", value: "c", effect: "NoExecute", tolerationSeconds: 5 }],
+      priorityClassName: "system-node-critical",
+      // Below the usual requests.
+      resources: { limits: { cpu: "5m", memory: "20Mi" } },
+    },
+  });
+  assert.is(status, 201, text);
+  await world.waitForPresent([...gathererSide, ...nodeSide]);
+});
+
+test.run();
