@@ -174,7 +174,9 @@ function extractor({ images, settings }: DesiredInput): Readonly<Record<string, 
 const usualRequests = { cpu: "10m", memory: "32Mi" };
 
 /** A limit below the usual request would make the API server refuse the DaemonSet; it becomes the request. */
-function defaultRequests(limits: Partial<typeof usualRequests> | undefined): Readonly<Record<string, string>> {
+function defaultRequests(
+  limits: { readonly cpu?: string | undefined; readonly memory?: string | undefined } | undefined,
+): Readonly<Record<string, string>> {
   const smaller = (limit: string | undefined, usual: string) =>
     limit !== undefined && Number(quantity(limit)) < Number(quantity(usual)) ? limit : usual;
   return {
