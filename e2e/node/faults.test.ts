@@ -8,7 +8,7 @@ import { applyConfig, gather, installOperator, namespace, ours, testCluster, wai
 const cluster = await testCluster();
 const extractorSelector = "app.kubernetes.io/name=runtime-insights-extractor";
 
-test.before(async () => {
+test("preparation: the operator is installed and configured", async () => {
   await installOperator(cluster);
   await applyConfig(cluster, { featureGate: "Ignored", gather: { nodeTimeout: "5s" } });
   await waitForCondition(cluster, "GathererReady", /^True/);

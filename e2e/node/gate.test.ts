@@ -6,7 +6,7 @@ import { applyConfig, gather, installOperator, ours, setGate, testCluster, waitF
 
 const cluster = await testCluster();
 
-test.before(async () => {
+test("preparation: the operator is installed and configured", async () => {
   await installOperator(cluster);
   await setGate(cluster, "disabled");
   await applyConfig(cluster, {});
