@@ -1,0 +1,243 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { type ConfigStatus, defaultSettings, type LastGather } from "../api/config.ts";
+import { type ConditionsInput, conditionReasons, conditionsOf, conditionTypes } from "./conditions.ts";
+import type { Health } from "./health.ts";
+
+const minuteMs = 60_000;
+const nowMs = Date.UTC(2026, 0, 2);
+const now = "2026-01-02T00:00:00Z";
+const counts = { pods: 1, containers: 1, shapes: 1, nodesAsked: 2, nodesAnswered: 2, nodesFailed: 0, nodesSkipped: 0 };
+const gathered: LastGather = {
+  name: "a",
+  startTime: now,
+  finishTime: now,
+  succeeded: true,
+  reason: "AsExpected",
+  message: "fine",
+  counts,
+};
+const ready: Health = { state: "ready", reason: "AsExpected", message: "ready", some: true };
+const health = (changes: Partial<Health>): Health => ({ ...ready, ...changes });
+const waiting = health({ state: "moving", reason: "PodsNotReady", message: "1 of 2" });
+const failed = health({ state: "moving", reason: "OperandFailed", message: "403" });
+const off = health({ state: "off", reason: "GateDisabled", message: "off", some: false });
+
+const input = (changes: Partial<ConditionsInput> = {}, status: ConfigStatus = {}): ConditionsInput => ({
+  nowMs,
+  config: { kind: "valid", identity: { uid: "u", generation: 4, createdMs: 0, status }, settings: defaultSettings },
+  gate: { state: "enabled", version: "4.18.0" },
+  ...{ node: ready, gatherer: ready, lastGather: gathered, unreachable: undefined, trouble: {} },
+  ...changes,
+});
+const words = (given: ConditionsInput) =>
+  Object.fromEntries(conditionsOf(given).conditions.map(({ type, status, reason }) => [type, `${status}/${reason}`]));
+
+const good = {
+  ...{ Available: "True/AsExpected", Progressing: "False/AsExpected", Degraded: "False/AsExpected" },
+  ...{ FeatureGateEnabled: "True/GateEnabled", ExtractorReady: "True/AsExpected" },
+  ...{ GathererReady: "True/AsExpected", GatherSucceeded: "True/AsExpected" },
+};
+const invalid = {
+  kind: "invalid",
+  identity: { uid: "u", generation: 4, createdMs: 0, status: {} },
+  problem: "spec.x: bad",
+} as const;
+const ignored = { ...defaultSettings, featureGate: "Ignored" as const };
+const lost = (agoMs: number) => ({ sinceMs: nowMs - agoMs, message: "ECONNREFUSED" });
+
+const rows: readonly { readonly rule: string; readonly input: ConditionsInput; readonly expected: object }[] = [
+  { rule: "all is well", input: input(), expected: good },
+  {
+    rule: "gate disabled: the node side is off, nothing is wrong",
+    input: input({ gate: { state: "disabled", version: "4.18.0" }, node: off }),
+    expected: { ...good, FeatureGateEnabled: "False/GateDisabled", ExtractorReady: "False/GateDisabled" },
+  },
+  {
+    rule: "gate unknown: Unknown, not False",
+    input: input({ gate: { state: "unknown", why: "x" } }),
+    expected: { ...good, FeatureGateEnabled: "Unknown/GateUnknown" },
+  },
+  {
+    rule: "gate ignored: as if it were enabled",
+    input: input({
+      gate: { state: "no API" },
+      config: { kind: "valid", identity: { uid: "u", generation: 4, createdMs: 0, status: {} }, settings: ignored },
+    }),
+    expected: { ...good, FeatureGateEnabled: "True/GateIgnored" },
+  },
+  {
+    rule: "nothing gathered yet: Unknown",
+    input: input({ lastGather: undefined }),
+    expected: { ...good, GatherSucceeded: "Unknown/NoGatherYet" },
+  },
+  {
+    rule: "one node's pod is not ready for a moment: Progressing, not Degraded",
+    input: input({ node: waiting }),
+    expected: { ...good, Progressing: "True/PodsNotReady", ExtractorReady: "False/PodsNotReady" },
+  },
+  {
+    rule: "for five minutes: Degraded",
+    input: input({ node: waiting, trouble: { ExtractorNotReady: nowMs - 5 * minuteMs } }),
+    expected: {
+      ...good,
+      Progressing: "True/PodsNotReady",
+      ExtractorReady: "False/PodsNotReady",
+      Degraded: "True/ExtractorNotReady",
+    },
+  },
+  {
+    rule: "no extractor at all: not Available",
+    input: input({ node: health({ state: "moving", reason: "Deploying", some: false }) }),
+    expected: {
+      ...good,
+      Available: "False/ExtractorNotReady",
+      Progressing: "True/Deploying",
+      ExtractorReady: "False/Deploying",
+    },
+  },
+  {
+    rule: "no gatherer: not Available",
+    input: input({ gatherer: health({ state: "moving", reason: "PodsNotReady", some: false }) }),
+    expected: {
+      ...good,
+      Available: "False/GathererNotReady",
+      Progressing: "True/PodsNotReady",
+      GathererReady: "False/PodsNotReady",
+    },
+  },
+  {
+    rule: "a write failed: two minutes of grace",
+    input: input({ gatherer: failed, trouble: { OperandFailed: nowMs - minuteMs } }),
+    expected: { ...good, Progressing: "True/OperandFailed", GathererReady: "False/OperandFailed" },
+  },
+  {
+    rule: "a write fails for longer: Degraded",
+    input: input({ gatherer: failed, trouble: { OperandFailed: nowMs - 2 * minuteMs } }),
+    expected: {
+      ...good,
+      Progressing: "True/OperandFailed",
+      GathererReady: "False/OperandFailed",
+      Degraded: "True/OperandFailed",
+    },
+  },
+  {
+    rule: "a conflict is Degraded at once",
+    input: input({ node: health({ state: "broken", reason: "OperandConflict" }) }),
+    expected: { ...good, ExtractorReady: "False/OperandConflict", Degraded: "True/OperandConflict" },
+  },
+  {
+    rule: "an invalid config is Degraded at once, before all else",
+    input: input({ config: invalid, node: failed }),
+    expected: {
+      ...good,
+      Progressing: "True/OperandFailed",
+      ExtractorReady: "False/OperandFailed",
+      Degraded: "True/ConfigInvalid",
+    },
+  },
+  {
+    rule: "a failed gather is Degraded",
+    input: input({ lastGather: { ...gathered, succeeded: false } }),
+    expected: { ...good, GatherSucceeded: "False/GatherFailed", Degraded: "True/GatherFailed" },
+  },
+  {
+    rule: "a failed node is not",
+    input: input({ lastGather: { ...gathered, counts: { ...counts, nodesFailed: 1 } } }),
+    expected: { ...good, GatherSucceeded: "True/NodesFailed" },
+  },
+  {
+    rule: "the gatherer is out of reach for seconds: nothing",
+    input: input({ unreachable: lost(30_000) }),
+    expected: good,
+  },
+  {
+    rule: "for a minute: the gather did not succeed",
+    input: input({ unreachable: lost(minuteMs) }),
+    expected: { ...good, GatherSucceeded: "False/GathererUnreachable" },
+  },
+  {
+    rule: "for two minutes: Degraded",
+    input: input({ unreachable: lost(2 * minuteMs) }),
+    expected: { ...good, GatherSucceeded: "False/GathererUnreachable", Degraded: "True/GathererUnreachable" },
+  },
+  {
+    rule: "removed: not Available, nothing is wrong",
+    input: input({
+      node: health({ state: "off", reason: "Removed", some: false }),
+      gatherer: health({ state: "off", reason: "Removed", some: false }),
+    }),
+    expected: { ...good, Available: "False/Removed", ExtractorReady: "False/Removed", GathererReady: "False/Removed" },
+  },
+];
+for (const { rule, input: given, expected } of rows) test(rule, () => assert.equal(words(given), expected));
+
+test("the order is stable, the generation is set, the reasons are of the closed set", () => {
+  for (const { input: given } of rows) {
+    const { conditions } = conditionsOf(given);
+    assert.equal(
+      conditions.map(({ type }) => type),
+      conditionTypes,
+    );
+    assert.ok(conditions.every(({ observedGeneration }) => observedGeneration === 4));
+    assert.ok(conditions.every(({ reason }) => conditionReasons.some((one) => one === reason)));
+  }
+});
+
+test("a second look at the same facts, later, changes nothing and causes no event", () => {
+  for (const { input: given } of rows) {
+    const { conditions, trouble } = conditionsOf(given);
+    const { config } = given;
+    const later = {
+      ...given,
+      trouble,
+      config: { ...config, identity: { ...config.identity, status: { conditions: [...conditions] } } },
+    };
+    const again = conditionsOf({ ...later, nowMs: nowMs + 1_000 });
+    assert.equal(again.conditions, conditions);
+    assert.equal(again.events, []);
+  }
+});
+
+test("the time of transition moves with the status only", () => {
+  const before = conditionsOf(input()).conditions;
+  const after = conditionsOf({
+    ...input({ node: off }, { conditions: [...before] }),
+    nowMs: nowMs + minuteMs,
+  }).conditions;
+  const times = Object.fromEntries(after.map(({ type, lastTransitionTime }) => [type, lastTransitionTime]));
+  assert.is(times.ExtractorReady, "2026-01-02T00:01:00Z");
+  assert.is(times.GathererReady, now);
+});
+
+test("a restart of the operator does not take Degraded back", () => {
+  const said = conditionsOf(input({ node: waiting, trouble: { ExtractorNotReady: 0 } })).conditions;
+  assert.is(words(input({ node: waiting, trouble: {} }, { conditions: [...said] })).Degraded, "True/ExtractorNotReady");
+});
+
+test("the next look is when the grace ends", () => {
+  assert.is(
+    conditionsOf(input({ node: waiting, trouble: { ExtractorNotReady: nowMs - minuteMs } })).afterMs,
+    4 * minuteMs,
+  );
+  assert.is(conditionsOf(input({ unreachable: lost(30_000) })).afterMs, 30_000);
+  assert.is(conditionsOf(input()).afterMs, undefined);
+});
+
+test("events: a trouble warns, a recovery informs, the steps of a roll-out are no news", () => {
+  const seen = (from: ConditionsInput, to: Partial<ConditionsInput>) => {
+    const { conditions } = conditionsOf(from);
+    return conditionsOf(input(to, { conditions: [...conditions] })).events.map(
+      ({ type, reason, message }) => `${type} ${reason} ${message}`,
+    );
+  };
+  const deploying = health({ state: "moving", reason: "Deploying", message: "m" });
+  assert.equal(seen(input(), { lastGather: { ...gathered, succeeded: false, message: "full" } }), [
+    "Warning GatherFailed Degraded: full",
+    "Warning GatherFailed GatherSucceeded: full",
+  ]);
+  assert.equal(seen(input({ node: deploying }), { node: waiting }), []);
+  assert.equal(seen(input({ node: waiting }), {}), ["Normal AsExpected ExtractorReady: ready"]);
+});
+
+test.run();

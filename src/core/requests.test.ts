@@ -1,0 +1,203 @@
+import fc from "fast-check";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { defaultSettings } from "../api/config.ts";
+import type { GatherOutcome, GatherProgress } from "../api/gather.ts";
+import { type GatherRequest, requestStatusSchema } from "../api/request.ts";
+import { makeRequest } from "./requests.fixture.ts";
+import {
+  endedStatus,
+  finishedStatus,
+  isFinished,
+  lastFull,
+  orderOf,
+  phases,
+  queueOf,
+  runningStatus,
+  waitingStatus,
+} from "./requests.ts";
+
+const names = (requests: readonly GatherRequest[]) => requests.map(({ name }) => name);
+const rows: readonly {
+  readonly rule: string;
+  readonly requests: readonly GatherRequest[];
+  readonly expected: object;
+}[] = [
+  { rule: "nothing there", requests: [], expected: { running: undefined, waiting: undefined, supersede: [] } },
+  { rule: "a new one waits", requests: [makeRequest()], expected: { running: undefined, waiting: "a", supersede: [] } },
+  {
+    rule: "the newest waits, older ones are given up",
+    requests: [
+      makeRequest({ name: "c", createdMs: 3 }),
+      makeRequest({ name: "a", createdMs: 1 }),
+      makeRequest({ name: "b", createdMs: 2, phase: "Pending" }),
+    ],
+    expected: { running: undefined, waiting: "c", supersede: ["a", "b"] },
+  },
+  {
+    rule: "a scheduled one goes before newer requests",
+    requests: [
+      makeRequest({ name: "scheduled-1", createdMs: 1, trigger: "Scheduled" }),
+      makeRequest({ name: "b", createdMs: 2 }),
+    ],
+    expected: { running: undefined, waiting: "scheduled-1", supersede: ["b"] },
+  },
+  {
+    rule: "one runs, one waits",
+    requests: [makeRequest({ name: "a", phase: "Running" }), makeRequest({ name: "b" })],
+    expected: { running: "a", waiting: "b", supersede: [] },
+  },
+  {
+    rule: "finished ones are neither",
+    requests: [
+      makeRequest({ name: "a", phase: "Succeeded" }),
+      makeRequest({ name: "b", phase: "Failed" }),
+      makeRequest({ name: "c", phase: "Superseded" }),
+    ],
+    expected: { running: undefined, waiting: undefined, supersede: [] },
+  },
+];
+for (const { rule, requests, expected } of rows)
+  test(rule, () => {
+    const { running, waiting, supersede } = queueOf(requests);
+    assert.equal({ running: running?.name, waiting: waiting?.name, supersede: names(supersede) }, expected);
+  });
+
+test("at least a minute lies between two starts", () => {
+  const started = makeRequest({ phase: "Succeeded", status: { startTime: "2026-01-01T00:00:00Z", conditions: [] } });
+  assert.is(queueOf([started]).startableAtMs, Date.UTC(2026, 0) + 60_000);
+});
+
+test("the last ten finished are kept, and the schedule's newest", () => {
+  const finished = Array.from({ length: 13 }, (_, at) =>
+    makeRequest({ name: `r${at}`, createdMs: 10 + at, phase: "Succeeded" }),
+  );
+  const scheduled = [5, 4].map((due) => makeRequest({ name: `scheduled-${due}`, createdMs: due, phase: "Failed" }));
+  assert.equal(names(queueOf([...finished, ...scheduled]).forget).sort(), ["r0", "r1", "r2", "scheduled-4"]);
+});
+
+test("whatever exists, at most one runs or waits, nothing is both kept and given up, and nothing unfinished is forgotten", () => {
+  const request = fc
+    .record({
+      createdMs: fc.nat(5),
+      phase: fc.option(fc.constantFrom(...phases)),
+      trigger: fc.constantFrom("Scheduled" as const, "Requested" as const),
+    })
+    .map(({ createdMs, phase, trigger }) => ({ createdMs, trigger, ...(phase === null ? {} : { phase }) }));
+  fc.assert(
+    fc.property(fc.array(request, { maxLength: 30 }), (list) => {
+      const requests = list.map((changes, at) => makeRequest({ ...changes, name: `r${at}` }));
+      const { running, waiting, supersede, forget } = queueOf(requests);
+      assert.not.ok(supersede.some((one) => one === running || one === waiting));
+      assert.ok(forget.every(isFinished));
+      assert.ok(requests.filter(isFinished).length - forget.length <= 11);
+      if (requests.some((one) => !isFinished(one))) assert.ok(running !== undefined || waiting !== undefined);
+    }),
+  );
+});
+
+test("the last full gather: the newest end, not of some namespaces, not superseded", () => {
+  const at = (finishTime: string) => ({ finishTime });
+  const requests = [
+    { ...makeRequest({ name: "old", phase: "Succeeded" }), time: "1" },
+    { ...makeRequest({ name: "new", phase: "Failed" }), time: "2" },
+    { ...makeRequest({ name: "some", phase: "Succeeded", namespaces: ["x"] }), time: "3" },
+    { ...makeRequest({ name: "given-up", phase: "Superseded" }), time: "4" },
+    { ...makeRequest({ name: "running", phase: "Running" }), time: "5" },
+  ].map(({ time, ...request }) => ({ ...request, status: { ...request.status, ...at(time) } }));
+  assert.is(lastFull(requests)?.name, "new");
+});
+
+const orders: readonly {
+  readonly rule: string;
+  readonly request: GatherRequest;
+  readonly nodes: boolean;
+  readonly asks: boolean;
+  readonly inventory?: "Disabled";
+}[] = [
+  { rule: "with the node side there, nodes are asked", request: makeRequest(), nodes: true, asks: true },
+  { rule: "without it they are not", request: makeRequest(), nodes: false, asks: false },
+];
+for (const { rule, request, nodes, asks } of orders)
+  test(`ordering: ${rule}`, () => {
+    assert.equal(orderOf(request, defaultSettings, nodes), {
+      ...{
+        id: "uid-a",
+        runtimeInfo: asks,
+        inventory: asks,
+        podLimit: 8000,
+        nodeTimeoutMs: 120_000,
+        nodeConcurrency: 50,
+      },
+    });
+  });
+
+test("ordering: a filter and a disabled inventory reach the gatherer", () => {
+  const order = orderOf(makeRequest({ namespaces: ["x"] }), { ...defaultSettings, inventory: "Disabled" }, true);
+  assert.equal([order.namespaces, order.inventory, order.runtimeInfo], [["x"], false, true]);
+});
+
+const outcome: GatherOutcome = {
+  ...{ succeeded: true, reason: "", message: "", archive: null, moreFailures: 3, notes: ["n"], inventory: [] },
+  failures: ["f", "e", "d", "c", "b", "a"].map((node) => ({ node, reason: "Timeout" as const, message: "m" })),
+  counts: { pods: 3, containers: 4, shapes: 2, nodesAsked: 12, nodesAnswered: 3, nodesFailed: 9, nodesSkipped: 0 },
+  durationsMs: { listPods: 1, askNodes: 2, write: 3, total: 12_400 },
+};
+const progress: GatherProgress = {
+  id: "uid-a",
+  phase: "Finished",
+  stage: "Done",
+  startedAtMs: 1_000,
+  finishedAtMs: 14_000,
+  outcome,
+};
+
+test("a finished gather is on record with its counts, and names a few of the failed nodes in order", () => {
+  const status = finishedStatus(makeRequest(), progress, outcome, 20_000);
+  assert.equal(
+    [status.startTime, status.finishTime, status.took],
+    ["1970-01-01T00:00:01Z", "1970-01-01T00:00:14Z", "12s"],
+  );
+  assert.equal(
+    status.conditions?.map(({ type, status: value, reason, message }) => [type, value, reason, message]),
+    [
+      [
+        "Progressing",
+        "False",
+        "Succeeded",
+        "3 pods gathered, 3 of 12 nodes answered; no runtimes from a, b, c, d, e and 4 more",
+      ],
+      [
+        "Succeeded",
+        "True",
+        "NodesFailed",
+        "3 pods gathered, 3 of 12 nodes answered; no runtimes from a, b, c, d, e and 4 more",
+      ],
+    ],
+  );
+});
+
+test("a reason that is no word does not become one of a condition", () => {
+  const status = finishedStatus(
+    makeRequest(),
+    progress,
+    { ...outcome, succeeded: false, reason: "disk full!", message: "x" },
+    0,
+  );
+  assert.is(status.conditions?.[1]?.reason, "GatherFailed");
+});
+
+test("every status fits the schema of the kind; a repeated one differs in nothing", () => {
+  const request = makeRequest();
+  const made = [
+    waitingStatus(request, "Pending", "m", 0),
+    runningStatus(request, 1, "m", 0),
+    endedStatus(request, "Failed", "Interrupted", "m", 0),
+    finishedStatus(request, progress, outcome, 0),
+  ];
+  for (const status of made) assert.equal(requestStatusSchema.parse(status), status);
+  const waiting = waitingStatus(request, "Pending", "m", 0);
+  assert.equal(waitingStatus({ ...request, status: waiting }, "Pending", "m", 99_000), waiting);
+});
+
+test.run();
