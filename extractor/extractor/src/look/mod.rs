@@ -103,17 +103,14 @@ impl World {
     /// The start of a file below the root of the process.
     fn read(&mut self, subject: &Subject, path: &[u8], max_bytes: usize) -> Result<Vec<u8>, Refusal> {
         let directory = subject.root.as_ref().ok_or(Refusal::Missing)?;
-        let mut buffer = vec![0; max_bytes];
-        let read = root::read(
-            directory.as_fd(),
-            self.own_files.as_fd(),
-            path,
-            &mut buffer,
-            &mut self.budget,
-        )?
-        .len();
-        buffer.truncate(read);
-        Ok(buffer)
+        let World {
+            own_files,
+            budget,
+            buffer,
+            ..
+        } = self;
+        let room = &mut buffer[..max_bytes.min(WINDOW_BYTES)];
+        root::read(directory.as_fd(), own_files.as_fd(), path, room, budget).map(<[u8]>::to_vec)
     }
 }
 
