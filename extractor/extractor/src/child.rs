@@ -1,4 +1,5 @@
-//! The life of a child: open what it will look at, give up everything else, look, write, end.
+//! The life of a child in two processes: one opens what is to be looked at and gives up everything else, the other, born
+//! with nothing inside the container, looks, writes and ends.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -48,6 +49,8 @@ pub fn install_panic_hook() {
 pub struct Task<'a> {
     /// The directory `/proc` of the host.
     pub proc: BorrowedFd<'a>,
+    /// The container's pid namespace.
+    pub pids: OwnedFd,
     /// The container's mount namespace.
     pub mounts: OwnedFd,
     /// Who to become.
@@ -64,28 +67,48 @@ pub struct Task<'a> {
     pub filter: &'a [Instruction],
 }
 
-/// Runs in the forked child; the result is its exit code.
-pub fn run(task: Task) -> u8 {
+/// What is left of a task when nothing privileged is.
+pub struct Ready<'a> {
+    subjects: Vec<Subject>,
+    oldest_pid: u32,
+    files: Files,
+    until: Instant,
+    filter: &'a [Instruction],
+}
+
+/// Opens what needs privileges and gives them up. Runs in a process that the container cannot see, so that not even one
+/// that may trace others finds a privilege or a way to the host in it. The error is its exit code.
+pub fn prepare(task: Task) -> Result<Ready, u8> {
     IS_CHILD.store(true, Ordering::Relaxed);
     let until = Instant::now() + task.time;
-    let (subjects, own_files) = match open(&task) {
-        Ok(Some(opened)) => opened,
-        Ok(None) => return GONE,
-        Err(_) => return NOT_CONFINED,
-    };
-    let Task {
-        mounts,
-        user,
+    let subjects = open(&task).map_err(|_| NOT_CONFINED)?.ok_or(GONE)?;
+    let confined = sys::enter(task.pids.as_fd(), Namespace::Pid)
+        .and_then(|()| sys::enter(task.mounts.as_fd(), Namespace::Mount))
+        .and_then(|()| sandbox::become_user(task.user, task.time));
+    confined.map_err(|_| NOT_CONFINED)?;
+    Ok(Ready {
+        subjects,
+        oldest_pid: task.oldest_pid,
+        files: task.files,
+        until,
+        filter: task.filter,
+    })
+}
+
+/// Looks and writes. Runs in the process that is born without privileges inside the container's pid namespace; the result
+/// is its exit code.
+pub fn look(ready: Ready) -> u8 {
+    let Ready {
+        subjects,
+        oldest_pid,
         files,
+        until,
         filter,
-        time,
-        ..
-    } = task;
-    let confined = sys::enter(mounts.as_fd(), Namespace::Mount).and_then(|()| {
-        drop(mounts);
-        sandbox::enter(user, time, filter)
-    });
-    if confined.is_err() {
+    } = ready;
+    let Ok(own_files) = sys::open_own_files() else {
+        return GONE;
+    };
+    if sandbox::close_in(filter).is_err() {
         return NOT_CONFINED;
     }
     let mut world = World::new(own_files, Budget::new(MAX_BYTES, until));
@@ -95,7 +118,7 @@ pub fn run(task: Task) -> u8 {
     if let Some(upstream) = &files.upstream {
         written = written.and(write(&upstream.os, &report::os(&os)));
     }
-    let findings = look::processes(&subjects, task.oldest_pid, &mut world);
+    let findings = look::processes(&subjects, oldest_pid, &mut world);
     if let Some(upstream) = &files.upstream {
         written = written.and(write(&upstream.kind, &report::kind(&findings)));
         written = written.and(write(&upstream.runtimes, &report::runtimes(&findings)));
@@ -111,9 +134,10 @@ fn write(file: &OwnedFd, text: &str) -> std::io::Result<()> {
 
 /// Closes everything that is not needed and opens, without reading, what a dropped user could not open: the processes.
 /// None when all of them are gone.
-fn open(task: &Task) -> std::io::Result<Option<(Vec<Subject>, OwnedFd)>> {
+fn open(task: &Task) -> std::io::Result<Option<Vec<Subject>>> {
     let mut kept = vec![
         task.proc.as_raw_fd(),
+        task.pids.as_raw_fd(),
         task.mounts.as_raw_fd(),
         task.files.detail.as_raw_fd(),
     ];
@@ -122,12 +146,11 @@ fn open(task: &Task) -> std::io::Result<Option<(Vec<Subject>, OwnedFd)>> {
     }
     kept.sort_unstable();
     sys::close_all_but(&kept)?;
-    let own_files = sys::open_at(task.proc, c"self/fd", libc::O_PATH | libc::O_DIRECTORY, 0)?;
     let processes = task.processes.iter().take(MAX_PROCESSES);
     let subjects: Vec<_> = processes.filter_map(|process| subject(task.proc, process)).collect();
-    // The host's /proc must not stay open.
+    // Nothing may stay open from which a path leads into the host's /proc.
     sys::close(task.proc)?;
-    Ok((!subjects.is_empty()).then_some((subjects, own_files)))
+    Ok((!subjects.is_empty()).then_some(subjects))
 }
 
 /// The process with its files open. Holding its directory pins it: what is opened through it belongs to this process or

@@ -1,15 +1,13 @@
-//! Forking children into a container's pid namespace, waiting for them, and ending those that take too long.
+//! Forking children, waiting for them, and ending those that take too long.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use node::cgroup::ContainerId;
-use node::sys::{self, Ending, Namespace, Pid};
+use node::sys::{self, Ending, Pid, Slot};
 
 use crate::child;
-use crate::log;
 
 /// How long a killed child may take to be gone.
 const DEATH: Duration = Duration::from_millis(500);
@@ -51,15 +49,15 @@ pub const OUTCOMES: [(Outcome, &str); 8] = [
 
 /// The parent's side of all children.
 pub struct Family {
-    own_namespace: File,
+    slot: Slot,
     abandoned: Vec<(ContainerId, Pid)>,
 }
 
 impl Family {
-    /// Without children. Remembers the pid namespace to come back to.
+    /// Without children.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
-            own_namespace: File::open("/proc/self/ns/pid")?,
+            slot: Slot::new()?,
             abandoned: Vec::new(),
         })
     }
@@ -75,19 +73,35 @@ impl Family {
         self.abandoned.len() < MAX_ABANDONED && self.abandoned.iter().all(|(other, _)| other != id)
     }
 
-    /// Runs the function in a child inside the pid namespace, until that time at most.
-    pub fn run(
+    /// Has one child prepare, and the one that it makes of itself look; both within that time.
+    pub fn run<Ready>(
         &mut self,
         id: ContainerId,
-        namespace: BorrowedFd,
         until: Instant,
-        look: impl FnOnce() -> u8,
+        prepare: impl FnOnce() -> Result<Ready, u8>,
+        look: impl FnOnce(Ready) -> u8,
     ) -> io::Result<Outcome> {
-        let pid = match self.fork_into(namespace, look) {
-            // The namespace's first process is dead: it takes no more.
-            Err(problem) if problem.raw_os_error() == Some(libc::ENOMEM) => return Ok(Outcome::Gone),
-            forked => forked?,
-        };
+        // Of an abandoned first child that made its second one only after it was given up.
+        self.abandon(id, self.slot.take());
+        let slot = &self.slot;
+        let first = sys::fork(|| match prepare() {
+            Err(code) => code,
+            Ok(ready) => match sys::fork_sibling(slot, || look(ready)) {
+                Ok(()) => child::DONE,
+                // The namespace's first process is dead, or it is full: it takes no more.
+                Err(_) => child::GONE,
+            },
+        })?;
+        let prepared = self.end(id, first, until);
+        // The kernel has set it when the second one was made, however the first one ended.
+        match self.slot.take() {
+            0 => prepared,
+            second => self.end(id, second, until),
+        }
+    }
+
+    /// Waits for a child, and kills it when its time is up.
+    fn end(&mut self, id: ContainerId, pid: Pid, until: Instant) -> io::Result<Outcome> {
         let waited = sys::open_pid(pid).and_then(|process| {
             if let Some(outcome) = wait(pid, &process, until)? {
                 return Ok(Some(outcome));
@@ -100,20 +114,15 @@ impl Family {
             return Ok(outcome);
         }
         // Killed and not gone, or it could not even be waited for: whatever it is, it must not live on unnoticed.
-        let _ = sys::kill(pid);
-        self.abandoned.push((id, pid));
+        self.abandon(id, pid);
         waited.map(|_| Outcome::Abandoned)
     }
 
-    fn fork_into(&self, namespace: BorrowedFd, look: impl FnOnce() -> u8) -> io::Result<Pid> {
-        sys::enter(namespace, Namespace::Pid)?;
-        let forked = sys::fork(look);
-        if let Err(problem) = sys::enter(self.own_namespace.as_fd(), Namespace::Pid) {
-            // All later children would be made in that container.
-            log::error(&format!("Going back to the own pid namespace: {problem}"));
-            std::process::exit(1);
+    fn abandon(&mut self, id: ContainerId, pid: Pid) {
+        if pid > 0 {
+            let _ = sys::kill(pid);
+            self.abandoned.push((id, pid));
         }
-        forked
     }
 }
 

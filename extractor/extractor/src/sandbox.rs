@@ -38,6 +38,9 @@ pub fn prepare_parent() -> Result<(), String> {
             missing.join(", ")
         ));
     }
+    // Asking the processor what it can do is slow in a virtual machine. Asked once here, no child asks again.
+    #[cfg(target_arch = "x86_64")]
+    let _ = std::arch::is_x86_feature_detected!("avx2");
     sys::set_umask(0);
     sys::give_up_gaining_privileges().map_err(failed("Giving up new privileges"))?;
     sys::forbid_dumping().map_err(failed("Forbidding dumps"))?;
@@ -45,22 +48,26 @@ pub fn prepare_parent() -> Result<(), String> {
         (Limit::Core, 0),
         (Limit::Memory, MAX_MEMORY_BYTES),
         (Limit::Files, MAX_FILES),
-        // Does not count for root, so it binds the children only.
-        (Limit::Processes, 0),
     ] {
         sys::limit(limit, value).map_err(failed("Limiting resources"))?;
     }
+    // Else a user with many processes could not be looked at. Where it may not be raised, what the system allows stays.
+    let _ = sys::limit(Limit::Processes, u64::MAX);
     Ok(())
 }
 
-/// Becomes the user for good and keeps nothing but open descriptors. After this the process can read, write what it has
-/// open, allocate and end; anything else kills it.
-pub fn enter(user: &Credentials, time: Duration, filter: &[Instruction]) -> io::Result<()> {
+/// Becomes the user for good and keeps nothing but open descriptors.
+pub fn become_user(user: &Credentials, time: Duration) -> io::Result<()> {
     sys::limit(Limit::FileSize, MAX_FILE_BYTES)?;
     sys::limit(Limit::Cpu, time.as_secs() + 1)?;
     sys::become_user(user.uid, user.gid, &user.groups)?;
-    // Changing the user made it dumpable again where the system is set so, and forgot the parent.
-    sys::forbid_dumping()?;
+    // Changing the user made it dumpable again where the system is set so.
+    sys::forbid_dumping()
+}
+
+/// After this the process can read, write what it has open, allocate and end; anything else kills it.
+pub fn close_in(filter: &[Instruction]) -> io::Result<()> {
+    sys::limit(Limit::Processes, 0)?;
     sys::die_with_parent()?;
     sys::filter_calls(filter)
 }

@@ -47,7 +47,7 @@ impl Scanner {
         Ok(Self {
             proc: File::open("/proc").map_err(|problem| format!("Opening /proc: {problem}"))?,
             data,
-            family: Family::new().map_err(|problem| format!("Opening the own pid namespace: {problem}"))?,
+            family: Family::new().map_err(|problem| format!("Sharing memory with children: {problem}"))?,
             filter: sandbox::filter(),
             links: arguments.links.clone(),
             container_timeout: arguments.container_timeout,
@@ -145,6 +145,7 @@ impl Scanner {
             let (pids, mounts) = namespaces;
             let task = Task {
                 proc: self.proc.as_fd(),
+                pids,
                 mounts,
                 user,
                 processes,
@@ -154,10 +155,10 @@ impl Scanner {
                 time: left.mul_f32(0.8),
                 filter: &self.filter,
             };
-            // The closure consumes the task in the child only; here its descriptors are closed when it goes.
+            // The closures consume the task in the children only; here its descriptors are closed when it goes.
             let outcome = self
                 .family
-                .run(container.id, pids.as_fd(), until, || child::run(task))?;
+                .run(container.id, until, || child::prepare(task), child::look)?;
             worst = worst.max(Some(outcome));
             if outcome == Outcome::Abandoned {
                 break;

@@ -92,6 +92,7 @@ fn a_container_with_users_of_its_own_is_looked_at_as_the_host_knows_them() {
             setup: &setup,
             command,
             has_users: true,
+            ..Spec::default()
         };
         let answer = look(Path::new("/opt/node"), &spec);
         assert_eq!(answer.kind().0, "Node.js", "user {uid}: {}", answer.detail);

@@ -5,7 +5,9 @@
 use std::ffi::CStr;
 use std::io::{self, Error};
 use std::mem::{MaybeUninit, zeroed};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use libc::{c_int, c_long, c_ulong};
@@ -211,6 +213,52 @@ pub fn fork(child: impl FnOnce() -> u8) -> io::Result<Pid> {
     }
 }
 
+/// A number in memory that this process and those forked from it share.
+pub struct Slot(NonNull<AtomicI32>);
+
+const SLOT_BYTES: usize = size_of::<AtomicI32>();
+
+impl Slot {
+    /// Holding zero.
+    pub fn new() -> io::Result<Self> {
+        let (rights, flags) = (
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+        );
+        // SAFETY: a new mapping at an address that the kernel chooses.
+        let page = unsafe { libc::mmap(std::ptr::null_mut(), SLOT_BYTES, rights, flags, -1, 0) };
+        if page == libc::MAP_FAILED {
+            return Err(Error::last_os_error());
+        }
+        NonNull::new(page.cast())
+            .map(Self)
+            .ok_or(io::ErrorKind::OutOfMemory.into())
+    }
+
+    /// The number, which is zero afterwards.
+    pub fn take(&self) -> Pid {
+        // SAFETY: the page stays mapped in every process that still has this value; see `fork_sibling`.
+        unsafe { self.0.as_ref() }.swap(0, Ordering::SeqCst)
+    }
+}
+
+/// Forks another child of our parent that runs the function and ends with the code it returns. The kernel puts its number,
+/// as our own pid namespace counts, into the slot, which the new process loses before it runs anything. It is born with our
+/// credentials and limits, in the pid namespace last entered. For a program of a single thread.
+pub fn fork_sibling(slot: &Slot, child: impl FnOnce() -> u8) -> io::Result<()> {
+    let flags = libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
+    let no_stack = std::ptr::null::<u8>();
+    // SAFETY: without CLONE_VM this is a fork: the new process has a copy of the stack and of everything else, and no other
+    // thread held a lock. The slot outlives the call.
+    let pid = checked_long(unsafe { libc::syscall(libc::SYS_clone, flags, no_stack, slot.0.as_ptr(), 0, 0) })?;
+    if pid == 0 {
+        // SAFETY: this process ends in this function and never uses the slot.
+        unsafe { libc::munmap(slot.0.as_ptr().cast(), SLOT_BYTES) };
+        exit_now(child());
+    }
+    Ok(())
+}
+
 /// Ends the process at once: nothing is flushed, unwound or called.
 pub fn exit_now(code: u8) -> ! {
     // SAFETY: never returns, so nothing can observe what it leaves.
@@ -276,6 +324,19 @@ pub fn wait_readable(fds: &[RawFd], timeout: Option<Duration>) -> io::Result<Opt
 pub fn close(fd: BorrowedFd) -> io::Result<()> {
     let fd = u32::try_from(fd.as_raw_fd()).map_err(|_| io::ErrorKind::InvalidInput)?;
     close_range(fd, fd)
+}
+
+/// Opens the directory of this process's own descriptors as the `/proc` of the mount namespace that was entered has it;
+/// passes through no link on the way there.
+pub fn open_own_files() -> io::Result<OwnedFd> {
+    let flags = libc::O_PATH | libc::O_DIRECTORY;
+    // SAFETY: no pointers; the constant stands for the root directory's sake only, the path is absolute.
+    let nowhere = unsafe { BorrowedFd::borrow_raw(libc::AT_FDCWD) };
+    let proc = open_at(nowhere, c"/proc", flags | libc::O_NOFOLLOW, 0)?;
+    if file_system(proc.as_fd())? != libc::PROC_SUPER_MAGIC {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    open_at(proc.as_fd(), c"self/fd", flags, 0)
 }
 
 /// Closes every descriptor but these, which must be sorted.

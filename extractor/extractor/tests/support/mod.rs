@@ -88,6 +88,8 @@ pub struct Spec<'a> {
     pub command: &'a str,
     /// Whether it has a user namespace of its own, in which its users are others than on the host.
     pub has_users: bool,
+    /// Capabilities beyond the runtime's default ones, such as `,+sys_ptrace`.
+    pub more_capabilities: &'a str,
 }
 
 /// The first host user of a container with a user namespace of its own.
@@ -185,7 +187,7 @@ impl Container {
             capabilities = if spec.has_users {
                 String::new()
             } else {
-                format!("--bounding-set {bounding} --inh-caps=-all")
+                format!("--bounding-set {bounding}{} --inh-caps=-all", spec.more_capabilities)
             },
             uid = spec.uid,
             command = spec.command,
