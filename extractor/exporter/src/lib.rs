@@ -9,6 +9,7 @@ pub mod client;
 pub mod directory;
 pub mod extraction;
 pub mod hash;
+pub mod limits;
 pub mod memory;
 pub mod metrics;
 pub mod patterns;

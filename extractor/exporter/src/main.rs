@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use exporter::arguments::{Command, HELP, parse};
-use exporter::server::{Limits, Settings, serve};
+use exporter::limits::Limits;
+use exporter::server::{Settings, serve};
 use exporter::{client, people};
 use tokio::signal::unix::{SignalKind, signal};
 

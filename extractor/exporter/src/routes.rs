@@ -12,9 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use crate::extraction::{Extractor, Failure};
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::request::{BodyProblem, container_ids, options};
-use crate::server::Limits;
 
 /// The state of one connection that its request moves.
 pub struct Exchange {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use exporter::server::Limits;
+use exporter::limits::Limits;
 use support::{Node, container, info, output, receive, say};
 
 const NONE: Vec<PathBuf> = Vec::new();

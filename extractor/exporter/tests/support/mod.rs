@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use exporter::server::{Limits, Settings, serve};
+use exporter::limits::Limits;
+use exporter::server::{Settings, serve};
 
 /// What the fake extractor does with a request's text, given the root and the connection.
 pub type Behaviour = dyn Fn(&Path, &str, &mut TcpStream) + Send + Sync;
