@@ -7,13 +7,13 @@ use crate::value::three_numbers;
 /// The kind as the answer names it.
 pub const KIND: &str = "Node.js";
 
-/// The strings before a version, best first: the address of its sources in official builds, the name under which the
-/// inspector presents itself in all.
-const NEEDLES: [&[u8]; 2] = [b"nodejs.org/download/release/v", b"node.js/v"];
+/// What stands before the version where the inspector presents itself. The address of the sources
+/// (`nodejs.org/download/release/v`) is no evidence: Bun and Deno carry it too, with the version that they imitate.
+const NEEDLE: &[u8] = b"node.js/v";
 /// How much two windows must overlap so that no string is cut.
 pub const OVERLAP: usize = 128;
-/// Where in the read-only data official builds have the string: this is looked at first.
-pub const LIKELY: std::ops::Range<u64> = 192 * 1024..448 * 1024;
+/// Where in the read-only data the official builds of Node.js 12 to 24 have the string: this is looked at first.
+pub const LIKELY: std::ops::Range<u64> = 320 * 1024..832 * 1024;
 
 /// Whether the mapped file is Node.js as a library.
 pub fn is_library(path: &[u8]) -> bool {
@@ -21,16 +21,15 @@ pub fn is_library(path: &[u8]) -> bool {
     name.starts_with(b"libnode.so")
 }
 
-/// Whether the names of the dynamic symbols are those of Node.js: a part of the table is enough.
+/// Whether the names of the dynamic symbols are such as Node.js has, so that it is worth looking for its version at once. A
+/// part of the table is enough. It is no proof: Bun imitates some of them.
 pub fn exports(names: &[u8]) -> bool {
     memmem::find(names, b"_ZN4node").is_some() && memmem::find(names, b"_ZN2v8").is_some()
 }
 
 /// The version, spelled `v22.14.0`, when this part of the read-only data has it.
 pub fn version(window: &[u8]) -> Option<String> {
-    NEEDLES
-        .iter()
-        .find_map(|needle| memmem::find_iter(window, needle).find_map(|start| semver(&window[start + needle.len()..])))
+    memmem::find_iter(window, NEEDLE).find_map(|start| semver(&window[start + NEEDLE.len()..]))
 }
 
 fn semver(bytes: &[u8]) -> Option<String> {
@@ -53,10 +52,11 @@ mod tests {
     #[test]
     fn the_version_stands_behind_known_strings() {
         for (name, bytes, expected) in [
+            ("plain", &b"\0node.js/v22.14.0\0"[..], Some("v22.14.0")),
             (
-                "official build",
-                &b"\0https://nodejs.org/download/release/v22.14.0/node-v22.14.0.tar.gz\0"[..],
-                Some("v22.14.0"),
+                "another program that knows where the sources lie",
+                b"https://nodejs.org/download/release/v26.3.0/node-v26.3.0.tar.gz\0",
+                None,
             ),
             ("distribution's build", b"\0node.js/v18.19.0\0", Some("v18.19.0")),
             ("release candidate", b"node.js/v24.0.0-rc.1\0", Some("v24.0.0-rc.1")),

@@ -67,15 +67,10 @@ fn of_file(
     if let Some(version) = &facts.go {
         return Ok(of_go(version, &facts, evidence, world));
     }
-    if facts.is_node {
-        match node_inside(file, &facts, &evidence, world) {
-            Ok(Some(found)) => return Ok(found),
-            Ok(None) => {}
-            Err(refusal) => {
-                world.note_refusal("kindVersion", refusal, path);
-                return Ok(node_without_version(&evidence));
-            }
-        }
+    if facts.is_node
+        && let Some(found) = node_inside(file, &facts, &evidence, world)?
+    {
+        return Ok(found);
     }
     let mapped = mapped::read(subject.maps.as_ref(), &mut world.budget)?;
     if mapped.is_empty {
@@ -122,14 +117,6 @@ fn of_the_rest(
     {
         return Ok(Some(found));
     }
-    if facts.is_node {
-        world.note(
-            "kindVersion",
-            "unversioned",
-            format!("{evidence} exports what Node.js does, but names no version"),
-        );
-        return Ok(Some(node_without_version(&evidence)));
-    }
     if facts.is_packed {
         world.note("kind", "packed", format!("{evidence} is packed by UPX"));
     }
@@ -137,14 +124,6 @@ fn of_the_rest(
         evidence,
         ..Found::default()
     }))
-}
-
-fn node_without_version(path: &str) -> Found {
-    Found {
-        kind: Some(Kind::named(nodejs::KIND)),
-        evidence: format!("{path} exports symbols of Node.js"),
-        ..Found::default()
-    }
 }
 
 fn facts(file: &File<impl AsFd>, world: &mut World) -> Result<Executable, Refusal> {
