@@ -86,11 +86,11 @@ impl Family {
         let slot = &self.slot;
         let first = sys::fork(|| match prepare() {
             Err(code) => code,
-            Ok(ready) => match sys::fork_sibling(slot, || look(ready)) {
-                Ok(()) => child::DONE,
+            Ok(ready) => {
                 // The namespace's first process is dead, or it is full: it takes no more.
-                Err(_) => child::GONE,
-            },
+                sys::go_on_as_sibling(slot, || look(ready));
+                child::GONE
+            }
         })?;
         let prepared = self.end(id, first, until);
         // The kernel has set it when the second one was made, however the first one ended.

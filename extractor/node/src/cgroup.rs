@@ -75,26 +75,18 @@ impl Engine {
     }
 }
 
-/// The innermost ID in the text of `/proc/<pid>/cgroup` that the caller knows, and the engine when the name tells it.
+/// The outermost ID in the text of `/proc/<pid>/cgroup` that the caller knows, and the engine when the name tells it. A
+/// container that may make groups of its own names only those below its own, so it cannot pass for another one.
 /// CRI-O's `conmon` lives beside its container in a group of its own that carries the ID too: it is not the container.
 pub fn container(text: &[u8], is_known: impl Fn(&ContainerId) -> bool) -> Option<(ContainerId, Option<Engine>)> {
-    let mut end = text.len();
-    while end >= ID_DIGITS {
-        if digit(text[end - 1]).is_none() {
-            end -= 1;
-            continue;
-        }
-        let start = text[..end]
-            .iter()
-            .rposition(|byte| digit(*byte).is_none())
-            .map_or(0, |before| before + 1);
+    let mut start = 0;
+    for run in text.split(|byte| digit(*byte).is_none()) {
         let before = &text[..start];
-        if let Some(id) =
-            ContainerId::parse(&text[start..end]).filter(|id| !before.ends_with(b"conmon-") && is_known(id))
-        {
+        let is_container = |id: &ContainerId| !before.ends_with(b"conmon-") && is_known(id);
+        if let Some(id) = ContainerId::parse(run).filter(is_container) {
             return Some((id, engine(before)));
         }
-        end = start;
+        start += run.len() + 1;
     }
     None
 }
@@ -167,12 +159,17 @@ mod tests {
             ),
             (
                 "a node inside a container",
-                format!("0::/docker/{B}/kubelet/kubepods/pod1/{A}\n"),
+                format!("0::/docker/{}/kubelet/kubepods/pod1/{A}\n", "e".repeat(64)),
                 Some((A, None)),
             ),
             (
                 "an engine inside a container: its IDs are not a pod's",
                 format!("0::{slice}/crio-{A}.scope/docker/{}\n", "c".repeat(64)),
+                Some((A, Some(Engine::CriO))),
+            ),
+            (
+                "a group that a container named after another one",
+                format!("0::{slice}/crio-{A}.scope/crio-{B}.scope\n"),
                 Some((A, Some(Engine::CriO))),
             ),
             (

@@ -237,26 +237,29 @@ impl Slot {
 
     /// The number, which is zero afterwards.
     pub fn take(&self) -> Pid {
-        // SAFETY: the page stays mapped in every process that still has this value; see `fork_sibling`.
+        // SAFETY: the page stays mapped in every process that still has this value; see `go_on_as_sibling`.
         unsafe { self.0.as_ref() }.swap(0, Ordering::SeqCst)
     }
 }
 
-/// Forks another child of our parent that runs the function and ends with the code it returns. The kernel puts its number,
-/// as our own pid namespace counts, into the slot, which the new process loses before it runs anything. It is born with our
-/// credentials and limits, in the pid namespace last entered. For a program of a single thread.
-pub fn fork_sibling(slot: &Slot, child: impl FnOnce() -> u8) -> io::Result<()> {
+/// Ends this process, with code zero, after it made another child of its parent, which runs the function and ends with
+/// the code that it returns. The kernel puts that one's number, as our own pid namespace counts, into the slot, which the
+/// new process loses before it runs anything. It is born with our credentials and limits, in the pid namespace last
+/// entered. For a program of a single thread. Returns only when it cannot be made.
+pub fn go_on_as_sibling(slot: &Slot, child: impl FnOnce() -> u8) -> Error {
     let flags = libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
     let no_stack = std::ptr::null::<u8>();
     // SAFETY: without CLONE_VM this is a fork: the new process has a copy of the stack and of everything else, and no other
     // thread held a lock. The slot outlives the call.
-    let pid = checked_long(unsafe { libc::syscall(libc::SYS_clone, flags, no_stack, slot.0.as_ptr(), 0, 0) })?;
-    if pid == 0 {
-        // SAFETY: this process ends in this function and never uses the slot.
-        unsafe { libc::munmap(slot.0.as_ptr().cast(), SLOT_BYTES) };
-        exit_now(child());
+    match checked_long(unsafe { libc::syscall(libc::SYS_clone, flags, no_stack, slot.0.as_ptr(), 0, 0) }) {
+        Err(problem) => problem,
+        Ok(0) => {
+            // SAFETY: this process ends in this function and never uses the slot.
+            unsafe { libc::munmap(slot.0.as_ptr().cast(), SLOT_BYTES) };
+            exit_now(child())
+        }
+        Ok(_) => exit_now(0),
     }
-    Ok(())
 }
 
 /// Ends the process at once: nothing is flushed, unwound or called.

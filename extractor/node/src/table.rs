@@ -13,6 +13,8 @@ use crate::sys;
 
 /// Processes of containers beyond this number are left out, so that a flood of them costs no memory.
 const MAX_PROCESSES: usize = 16 * 1024;
+/// Processes of one container beyond this number are left out, so that its flood does not hide the others.
+const MAX_PROCESSES_EACH: u16 = 1024;
 /// Links beyond this number are not looked at.
 const MAX_LINKS: usize = 16 * 1024;
 /// Different users of one container beyond this number are left out.
@@ -109,13 +111,20 @@ pub fn scan(proc: BorrowedFd, places: &Places, until: Instant) -> io::Result<Tab
         true
     })?;
     table.processes = pids.len();
-    let mut found = Vec::new();
+    let mut found: Vec<Member> = Vec::new();
+    let mut counts = vec![0_u16; places.len()];
     for (index, pid) in pids.into_iter().enumerate() {
         if found.len() >= MAX_PROCESSES || (index % 64 == 0 && Instant::now() >= until) {
             table.is_partial = true;
             break;
         }
-        found.extend(member(&mut reader, pid, places));
+        let Some(member) = member(&mut reader, pid, places) else {
+            continue;
+        };
+        if counts[member.index] < MAX_PROCESSES_EACH {
+            counts[member.index] += 1;
+            found.push(member);
+        }
     }
     table.containers = containers(found, places);
     Ok(table)
@@ -324,6 +333,26 @@ mod tests {
             Engine::Containerd,
             "the control group's name comes first"
         );
+    }
+
+    #[test]
+    fn a_flood_of_processes_does_not_hide_the_other_containers() {
+        let sample = Sample::new("flood");
+        let b = A.replace("6b", "ff");
+        sample.link(&format!("flood_x_app-{A}.log"));
+        sample.link(&format!("quiet_x_app-{b}.log"));
+        let most = usize::from(MAX_PROCESSES_EACH);
+        for pid in 1..=most + 50 {
+            sample.process(pid as u32, ("bomb", 'S', 1, 10), 1000, &format!("/kubepods/pod1/{A}"));
+        }
+        sample.process(90_000, ("app", 'S', 1, 20), 1000, &format!("/kubepods/pod2/{b}"));
+        let table = sample.scan();
+        let counts: Vec<_> = table
+            .containers
+            .iter()
+            .map(|container| container.processes.len())
+            .collect();
+        assert_eq!(counts, [most, 1]);
     }
 
     #[test]
