@@ -238,7 +238,7 @@ fn a_container_that_takes_too_long_does_not_keep_the_others_waiting() {
             ..Spec::default()
         },
     );
-    let extractor = Extractor::start(&folder, &["--container-timeout", "15ms"]);
+    let extractor = Extractor::start(&folder, &["--container-timeout", "150ms"]);
     let answers = extractor.ask(&format!("{},{}", first.id, second.id));
     let by_pod: BTreeMap<_, _> = answers
         .values()

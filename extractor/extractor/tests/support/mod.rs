@@ -399,7 +399,7 @@ impl Drop for Extractor {
 }
 
 /// A shell script that makes `$1` a copy of a program that the extractor takes long to look at: its section table says
-/// that a quarter of a gigabyte of zeros behind its end are its constants.
+/// that a gigabyte of zeros behind its end are its constants. It may not read all of that.
 pub fn slow_program(folder: &Folder) -> PathBuf {
     let mut bytes = fs::read(program("sleep")).expect("read");
     let word = |bytes: &[u8], at: usize, size: usize| {
@@ -414,7 +414,7 @@ pub fn slow_program(folder: &Folder) -> PathBuf {
         .map(|index| table + 64 * index)
         .find(|at| bytes[names + word(&bytes, *at, 4)..].starts_with(b".rodata\0"))
         .expect("a section .rodata");
-    let (size, end) = (200_u64 << 20, bytes.len() as u64);
+    let (size, end) = (1_u64 << 30, bytes.len() as u64);
     bytes[rodata + 24..rodata + 32].copy_from_slice(&end.to_le_bytes());
     bytes[rodata + 32..rodata + 40].copy_from_slice(&size.to_le_bytes());
     let path = folder.0.join("slow");
