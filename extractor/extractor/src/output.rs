@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use node::links::Place;
 use node::sys;
@@ -13,6 +13,7 @@ use node::sys;
 const DIR_MODE: u32 = 0o2770;
 const FILE_MODE: u32 = 0o640;
 const MAX_DEPTH: usize = 4;
+const MAX_SWEPT: usize = 100_000;
 
 /// Where answers are put: `data/` below the root.
 pub struct Data {
@@ -26,6 +27,9 @@ pub struct Answer {
     /// As the reply names it: `data/out-<nanoseconds>`.
     pub name: String,
 }
+
+/// The directory of one container in an answer. It stays the same one, whatever the exporter puts in its place.
+pub struct Folder(OwnedFd);
 
 /// The files that one child may write.
 pub struct Files {
@@ -67,20 +71,33 @@ impl Data {
         }
     }
 
-    /// Removes the answers that nobody fetched before this program started; how many.
-    pub fn sweep(&self) -> io::Result<usize> {
+    /// Removes the answers that are older than that, which nobody will fetch; how many. What cannot be removed stays.
+    pub fn sweep(&self, age: Duration) -> io::Result<usize> {
         let data = File::open(&self.path)?;
+        let newest = now().saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
         let mut names = Vec::new();
         sys::each_name(data.as_fd(), |name| {
-            if name.starts_with(b"out-") {
+            let number = name
+                .strip_prefix(b"out-")
+                .and_then(|number| std::str::from_utf8(number).ok());
+            if number.is_some_and(|number| number.parse().is_ok_and(|made: u64| made <= newest)) {
                 names.push(name.to_vec());
             }
-            names.len() < 100_000
+            names.len() < MAX_SWEPT
         })?;
-        for name in &names {
-            remove(data.as_fd(), name, MAX_DEPTH)?;
+        let removed = names
+            .iter()
+            .filter(|name| remove(data.as_fd(), name, MAX_DEPTH).is_ok());
+        Ok(removed.count())
+    }
+
+    /// Removes the answer that nobody will hear of.
+    pub fn withdraw(&self, answer: &Answer) {
+        let name = answer.name.trim_start_matches("data/").as_bytes();
+        let removed = File::open(&self.path).and_then(|data| remove(data.as_fd(), name, MAX_DEPTH));
+        if let Err(problem) = removed {
+            crate::log::warn(&format!("Removing an answer: {problem}"));
         }
-        Ok(names.len())
     }
 
     /// Makes the directory of a new answer. Its name is the time and greater than any before; its group that of `data/`.
@@ -88,8 +105,7 @@ impl Data {
         let data = File::open(&self.path)?;
         let group = sys::status(data.as_fd())?.group;
         for _ in 0..16 {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            self.last = u64::try_from(now.as_nanos()).unwrap_or(0).max(self.last + 1);
+            self.last = now().max(self.last.saturating_add(1));
             let name = format!("out-{}", self.last);
             match sys::make_dir_at(data.as_fd(), &text(name.as_str())?, DIR_MODE) {
                 Err(problem) if problem.kind() == io::ErrorKind::AlreadyExists => continue,
@@ -107,6 +123,12 @@ impl Data {
     }
 }
 
+/// Nanoseconds since the epoch.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(0)
+}
+
 /// Removes an entry with what is below it; links are removed, not followed.
 fn remove(dir: BorrowedFd, name: &[u8], depth: usize) -> io::Result<()> {
     let name = text(name)?;
@@ -118,18 +140,24 @@ fn remove(dir: BorrowedFd, name: &[u8], depth: usize) -> io::Result<()> {
     let mut names = Vec::new();
     sys::each_name(inner.as_fd(), |name| {
         names.push(name.to_vec());
-        names.len() < 100_000
+        names.len() < MAX_SWEPT
     })?;
-    names
-        .iter()
-        .try_for_each(|name| remove(inner.as_fd(), name, depth - 1))?;
+    for name in &names {
+        match remove(inner.as_fd(), name, depth - 1) {
+            // The exporter removes answers, too.
+            Err(problem) if problem.kind() != io::ErrorKind::NotFound => return Err(problem),
+            _ => {}
+        }
+    }
     sys::remove_at(dir, &name, true)
 }
 
 impl Answer {
     /// Makes the directory of a container, named after a pid, and the file that says which container it is.
-    pub fn container(&self, pid: u32, reference: &str, place: &Place) -> io::Result<()> {
-        sys::make_dir_at(self.dir.as_fd(), &text(pid.to_string())?, DIR_MODE)?;
+    pub fn container(&self, pid: u32, reference: &str, place: &Place) -> io::Result<Folder> {
+        let name = pid.to_string();
+        sys::make_dir_at(self.dir.as_fd(), &text(name.as_str())?, DIR_MODE)?;
+        let folder = Folder(open_dir(self.dir.as_fd(), &name)?);
         let Place {
             pod,
             namespace,
@@ -138,27 +166,30 @@ impl Answer {
         let info = format!(
             "container-id={reference}\ncontainer-name={container}\npod-name={pod}\npod-namespace={namespace}\n"
         );
-        File::from(self.file(pid, "container-info.txt")?).write_all(info.as_bytes())
+        File::from(folder.file("container-info.txt")?).write_all(info.as_bytes())?;
+        Ok(folder)
     }
+}
 
+impl Folder {
     /// Makes the files that a child for that user of the container may write.
-    pub fn files(&self, pid: u32, uid: u32, is_first: bool) -> io::Result<Files> {
+    pub fn files(&self, uid: u32, is_first: bool) -> io::Result<Files> {
         let upstream = || {
             Ok::<_, io::Error>(Upstream {
-                os: self.file(pid, "os.txt")?,
-                kind: self.file(pid, "runtime-kind.txt")?,
-                runtimes: self.file(pid, "runtimes-fingerprints.txt")?,
+                os: self.file("os.txt")?,
+                kind: self.file("runtime-kind.txt")?,
+                runtimes: self.file("runtimes-fingerprints.txt")?,
             })
         };
         Ok(Files {
-            detail: self.file(pid, &format!("detail-{uid}.txt"))?,
+            detail: self.file(&format!("detail-{uid}.txt"))?,
             upstream: is_first.then(upstream).transpose()?,
         })
     }
 
-    fn file(&self, pid: u32, name: &str) -> io::Result<OwnedFd> {
+    fn file(&self, name: &str) -> io::Result<OwnedFd> {
         let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
-        sys::open_at(self.dir.as_fd(), &text(format!("{pid}/{name}"))?, flags, FILE_MODE)
+        sys::open_at(self.0.as_fd(), &text(name)?, flags, FILE_MODE)
     }
 }
 
@@ -197,9 +228,8 @@ mod tests {
         let root = root("modes");
         let group = fs::metadata(root.0.join("data")).expect("status").gid();
         let answer = Data::new(&root.0).answer().expect("an answer");
-        answer.container(42, "cri-o://id", &place()).expect("a container");
-        let files = answer.files(42, 1000, true).expect("files");
-        drop(files);
+        let folder = answer.container(42, "cri-o://id", &place()).expect("a container");
+        drop(folder.files(1000, true).expect("files"));
         let path = root.0.join(&answer.name);
         for (name, mode) in [
             ("", 0o42770),
@@ -218,10 +248,10 @@ mod tests {
             info,
             "container-id=cri-o://id\ncontainer-name=app\npod-name=web-0\npod-namespace=shop\n"
         );
-        assert!(answer.files(42, 1000, false).is_err(), "a file is never opened again");
+        assert!(folder.files(1000, false).is_err(), "a file is never opened again");
         assert!(
-            answer
-                .files(42, 1001, false)
+            folder
+                .files(1001, false)
                 .expect("files of another user")
                 .upstream
                 .is_none()
@@ -247,6 +277,30 @@ mod tests {
     }
 
     #[test]
+    fn a_container_whose_directory_is_swapped_for_a_link_is_written_where_it_was_made() {
+        let root = root("swap");
+        let answer = Data::new(&root.0).answer().expect("an answer");
+        let folder = answer.container(42, "cri-o://id", &place()).expect("a container");
+        let path = root.0.join(&answer.name);
+        fs::create_dir(root.0.join("outside")).expect("make");
+        fs::rename(path.join("42"), path.join("away")).expect("rename");
+        symlink(root.0.join("outside"), path.join("42")).expect("link");
+        drop(folder.files(1000, true).expect("files"));
+        assert_eq!(fs::read_dir(root.0.join("outside")).expect("list").count(), 0);
+        assert!(path.join("away/detail-1000.txt").exists());
+    }
+
+    #[test]
+    fn an_answer_is_withdrawn_with_all_that_is_in_it() {
+        let root = root("withdraw");
+        let mut data = Data::new(&root.0);
+        let answer = data.answer().expect("an answer");
+        answer.container(42, "cri-o://id", &place()).expect("a container");
+        data.withdraw(&answer);
+        assert!(!root.0.join(&answer.name).exists());
+    }
+
+    #[test]
     fn old_answers_are_swept_without_following_links() {
         let root = root("sweep");
         let data = root.0.join("data");
@@ -257,7 +311,14 @@ mod tests {
         symlink("../outside", data.join("out-2")).expect("link");
         symlink("../../outside", data.join("out-1/link")).expect("link");
         fs::write(data.join("other"), "").expect("write");
-        assert_eq!(Data::new(&root.0).sweep().expect("sweep"), 2);
+        let new = format!("out-{}", now());
+        fs::create_dir(data.join(&new)).expect("make");
+        fs::create_dir_all(data.join("out-3/a/b/c/d/e/f")).expect("make");
+        let swept = Data::new(&root.0).sweep(Duration::from_secs(600));
+        assert_eq!(swept.expect("sweep"), 2, "the deep one stays and stops nothing");
+        assert!(data.join(&new).exists(), "somebody may still fetch this one");
+        fs::remove_dir(data.join(&new)).expect("remove");
+        fs::remove_dir_all(data.join("out-3")).expect("remove");
         assert!(root.0.join("outside/keep").exists() && data.join("other").exists());
         assert_eq!(fs::read_dir(&data).expect("list").count(), 1);
     }

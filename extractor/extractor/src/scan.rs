@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use node::cgroup::ContainerId;
 use node::links::Places;
 use node::sys::{self, Instruction};
 use node::table::{self, Container, Process};
@@ -19,6 +20,10 @@ use crate::output::{Answer, Data};
 use crate::request::Wanted;
 use crate::sandbox;
 
+/// An answer this old was asked for by somebody who is gone.
+const UNFETCHED: Duration = Duration::from_secs(600);
+/// No more containers are remembered to have taken all their time.
+const MAX_LATE: usize = 256;
 /// Users of one container beyond this number are not looked at.
 const MAX_USERS: usize = 4;
 /// Of a user's processes, this many are tried before the container counts as gone.
@@ -29,6 +34,7 @@ pub struct Scanner {
     proc: File,
     data: Data,
     family: Family,
+    late: Vec<ContainerId>,
     filter: Vec<Instruction>,
     links: PathBuf,
     container_timeout: Duration,
@@ -39,7 +45,7 @@ impl Scanner {
     /// Ready to scan; what an earlier run left behind is removed.
     pub fn new(arguments: &Arguments) -> Result<Self, String> {
         let data = Data::new(&arguments.root);
-        match data.sweep() {
+        match data.sweep(Duration::ZERO) {
             Ok(0) => {}
             Ok(count) => log::info(&format!("Removed old answers count={count}")),
             Err(problem) => return Err(format!("Sweeping {}/data: {problem}", arguments.root.display())),
@@ -48,6 +54,7 @@ impl Scanner {
             proc: File::open("/proc").map_err(|problem| format!("Opening /proc: {problem}"))?,
             data,
             family: Family::new().map_err(|problem| format!("Sharing memory with children: {problem}"))?,
+            late: Vec::new(),
             filter: sandbox::filter(),
             links: arguments.links.clone(),
             container_timeout: arguments.container_timeout,
@@ -57,16 +64,32 @@ impl Scanner {
 
     /// Looks at the wanted containers. The result names the directory of the answer, which is partial when time ran out.
     pub fn scan(&mut self, wanted: &Wanted) -> io::Result<String> {
+        self.data.sweep(UNFETCHED)?;
+        let answer = self.data.answer()?;
+        match self.fill(&answer, wanted) {
+            Ok(()) => Ok(answer.name),
+            Err(problem) => {
+                self.data.withdraw(&answer);
+                Err(problem)
+            }
+        }
+    }
+
+    fn fill(&mut self, answer: &Answer, wanted: &Wanted) -> io::Result<()> {
         let begun = Instant::now();
         let until = begun + self.scan_timeout;
         let abandoned = self.family.bury();
-        let answer = self.data.answer()?;
         let mut places = self.places()?;
         places.retain(|id| wanted.includes(id));
         let table = table::scan(self.proc.as_fd(), &places, until)?;
         let mut counts = [0_usize; OUTCOMES.len()];
         let mut skipped = 0;
-        for container in &table.containers {
+        // Those that took all their time before come last, so that they cannot use up that of the others.
+        let (late, prompt): (Vec<_>, Vec<_>) = table
+            .containers
+            .iter()
+            .partition(|container| self.late.contains(&container.id));
+        for container in prompt.into_iter().chain(late) {
             if Instant::now() >= until || !self.family.may_grow(&container.id) {
                 skipped += 1;
                 continue;
@@ -74,13 +97,17 @@ impl Scanner {
             let until = until.min(Instant::now() + self.container_timeout);
             let prefix = wanted.prefix(&container.id).filter(|prefix| !prefix.is_empty());
             let scheme = prefix.unwrap_or_else(|| table::engine(self.proc.as_fd(), container).scheme());
-            let looked = self.look(&answer, container, scheme, until);
+            let looked = self.look(answer, container, scheme, until);
             let outcome = looked.unwrap_or_else(|problem| {
                 log::warn(&format!("Looking at a container: {problem}"));
                 Outcome::Failed
             });
             log::debug(&format!("Looked at {scheme}{} outcome={outcome:?}", container.id));
             counts[outcome as usize] += 1;
+            self.late.retain(|id| *id != container.id);
+            if matches!(outcome, Outcome::TimedOut | Outcome::Abandoned) && self.late.len() < MAX_LATE {
+                self.late.push(container.id);
+            }
         }
         let outcomes: Vec<_> = OUTCOMES
             .iter()
@@ -104,7 +131,7 @@ impl Scanner {
         } else {
             log::warn(&line)
         }
-        Ok(answer.name)
+        Ok(())
     }
 
     fn places(&self) -> io::Result<Places> {
@@ -121,7 +148,7 @@ impl Scanner {
         let Some(oldest) = container.processes.first() else {
             return Ok(Outcome::Gone);
         };
-        let (mut worst, mut is_made) = (None, false);
+        let (mut worst, mut folder) = (None, None);
         for user in container.users.iter().take(MAX_USERS) {
             let processes: Vec<_> = container
                 .processes
@@ -136,11 +163,14 @@ impl Scanner {
                 worst = worst.max(Some(Outcome::Gone));
                 continue;
             };
-            let is_first = !is_made;
-            if is_first {
-                is_made = true;
-                answer.container(oldest.pid, &format!("{scheme}{}", container.id), &container.place)?;
-            }
+            let is_first = folder.is_none();
+            let folder = match &mut folder {
+                Some(folder) => folder,
+                none => {
+                    let reference = format!("{scheme}{}", container.id);
+                    none.insert(answer.container(oldest.pid, &reference, &container.place)?)
+                }
+            };
             let left = until.saturating_duration_since(Instant::now());
             let (pids, mounts) = namespaces;
             let task = Task {
@@ -150,7 +180,7 @@ impl Scanner {
                 user,
                 processes,
                 oldest_pid: oldest.pid,
-                files: answer.files(oldest.pid, user.uid, is_first)?,
+                files: folder.files(user.uid, is_first)?,
                 // The rest is for writing, so that what was found is not lost.
                 time: left.mul_f32(0.8),
                 filter: &self.filter,
