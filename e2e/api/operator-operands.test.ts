@@ -111,6 +111,22 @@ test("drift is repaired: an image, a label, a deleted Secret, a widened policy",
   );
 });
 
+test("a service account made anew: its pods are made anew, since their tokens are worth nothing", async () => {
+  const account = world.pathOf({ kind: "ServiceAccount", name: names.extractor });
+  const uid = (await world.get(account))?.metadata.uid ?? "";
+  const templateHas = async (text: string) => JSON.stringify(await world.operand(daemonSet)).includes(text);
+  assert.ok(await templateHas(uid));
+  await world.delete(account);
+  await waitFor(
+    "the DaemonSet to name the new account",
+    async () => {
+      const fresh = (await world.get(account))?.metadata.uid;
+      return fresh !== undefined && fresh !== uid && (await templateHas(fresh)) ? true : undefined;
+    },
+    soon,
+  );
+});
+
 test("what another field manager adds is kept", async () => {
   const answer = await world.admin.call({
     method: "PATCH",

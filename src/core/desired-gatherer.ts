@@ -11,7 +11,7 @@ import {
   serviceAccount,
   tlsSecret,
 } from "./desired-parts.ts";
-import { audiences, nameLabel, names } from "./operands.ts";
+import { accountAnnotation, audiences, nameLabel, names } from "./operands.ts";
 
 const labels = { [nameLabel]: names.gatherer };
 const operatorPods = "runtime-insights-operator";
@@ -45,7 +45,7 @@ const service: Draft = {
   },
 };
 
-function deployment({ images, settings, namespace }: DesiredInput): Draft {
+function deployment({ images, settings, namespace, accountUids }: DesiredInput): Draft {
   const { emptyDir, retention } = settings.storage;
   return {
     kind: "Deployment",
@@ -62,6 +62,7 @@ function deployment({ images, settings, namespace }: DesiredInput): Draft {
             annotations: {
               "openshift.io/required-scc": "restricted-v2",
               "kubectl.kubernetes.io/default-container": "gatherer",
+              [accountAnnotation]: accountUids.gatherer,
               ...managementAnnotation,
             },
           },

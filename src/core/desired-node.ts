@@ -10,7 +10,7 @@ import {
   serviceAccount,
   tlsSecret,
 } from "./desired-parts.ts";
-import { audiences, nameLabel, names } from "./operands.ts";
+import { accountAnnotation, audiences, nameLabel, names } from "./operands.ts";
 import { quantity } from "./quantity.ts";
 
 /** User and group of exporter and proxy; the group owns /data, where the extractor writes and the exporter reads. */
@@ -53,6 +53,9 @@ const securityContextConstraints: Draft = {
     seccompProfiles: ["runtime/default"],
     supplementalGroups: { type: "RunAsAny" },
     volumes: ["configMap", "downwardAPI", "emptyDir", "hostPath", "projected", "secret"],
+    // Only our service account, which the shipped ClusterRole gives the use of it.
+    users: [],
+    groups: [],
   },
 };
 
@@ -100,6 +103,7 @@ function daemonSet(input: DesiredInput): Draft {
             annotations: {
               "openshift.io/required-scc": names.extractor,
               "kubectl.kubernetes.io/default-container": "extractor",
+              [accountAnnotation]: input.accountUids.node,
               ...managementAnnotation,
             },
           },

@@ -10,6 +10,7 @@ const authority = { ca: { certificate: "CA", key: "CAKEY" }, bundle: "CA" };
 const inputOf = (changes: Partial<DesiredInput> = {}): DesiredInput => ({
   namespace: "ns",
   configUid: "uid-1",
+  accountUids: { node: "uid-2", gatherer: "uid-3" },
   images: { extractor: "e:1", exporter: "x:1", proxy: "p:1", gatherer: "g:1" },
   settings: defaultSettings,
   scc: true,
@@ -44,6 +45,10 @@ test("a changed field changes the hash of its object only, a changed key in a Se
   const after = hashes(both(inputOf({ images })));
   assert.equal(operands.filter((_, index) => before[index] !== after[index]).map(keyOf), [
     "DaemonSet/runtime-insights-extractor",
+  ]);
+  const afresh = hashes(both(inputOf({ accountUids: { node: "uid-2", gatherer: "uid-4" } })));
+  assert.equal(operands.filter((_, index) => before[index] !== afresh[index]).map(keyOf), [
+    "Deployment/runtime-insights-gatherer",
   ]);
   const other = [
     ...desiredGathererSide(inputOf(), authority, serving),

@@ -4,7 +4,7 @@ import { configKind, configName, type Settings } from "../api/config.ts";
 import { apiVersion, fieldManager, type KubeObject } from "../api/object.ts";
 import { gathererSide } from "./desired-gatherer.ts";
 import { nodeSide } from "./desired-node.ts";
-import { hashAnnotation, kinds, managedByLabel, type OperandKind, partOfLabel } from "./operands.ts";
+import { hashAnnotation, kinds, managedByLabel, type OperandKind, partOfLabel, type Side } from "./operands.ts";
 import { canonical } from "./same.ts";
 
 export interface Images {
@@ -31,6 +31,8 @@ export interface Authority {
 export interface DesiredInput {
   readonly namespace: string;
   readonly configUid: string;
+  /** Uid of each side's service account: tokens of one that was made anew are worth nothing to the pods that run. */
+  readonly accountUids: Readonly<Record<Side, string>>;
   readonly images: Images;
   readonly settings: Settings;
   /** The cluster serves SecurityContextConstraints. */

@@ -60,6 +60,18 @@ export const operands: readonly Operand[] = [
   { side: "node", kind: "DaemonSet", name: names.extractor },
 ];
 
+/** What runs each side's pods, and as whom. */
+export const workloads: Readonly<Record<Side, { readonly workload: Operand; readonly account: Operand }>> = {
+  node: {
+    workload: { side: "node", kind: "DaemonSet", name: names.extractor },
+    account: { side: "node", kind: "ServiceAccount", name: names.extractor },
+  },
+  gatherer: {
+    workload: { side: "gatherer", kind: "Deployment", name: names.gatherer },
+    account: { side: "gatherer", kind: "ServiceAccount", name: names.gatherer },
+  },
+};
+
 /** One word for one operand, for maps and messages: `DaemonSet/runtime-insights-extractor`. */
 export function keyOf({ kind, name }: { readonly kind: string; readonly name: string }): string {
   return `${kind}/${name}`;
@@ -68,6 +80,8 @@ export function keyOf({ kind, name }: { readonly kind: string; readonly name: st
 export const managedByLabel = "app.kubernetes.io/managed-by";
 export const partOfLabel = "app.kubernetes.io/part-of";
 export const nameLabel = "app.kubernetes.io/name";
+/** On pod templates: pods are made anew with their service account. */
+export const accountAnnotation = "runtimes.insights.openshift.io/service-account-uid";
 export const hashAnnotation = "runtimes.insights.openshift.io/desired-hash";
 
 /** The audiences that the two proxies demand. */

@@ -8,7 +8,7 @@ import { type Conditions, conditionsOf, type Trouble } from "../core/conditions.
 import { type Decision, decideGathererSide, decideNodeSide } from "../core/decide.ts";
 import { type DesiredInput, desiredGathererSide, desiredNodeSide } from "../core/desired.ts";
 import { type FailedStep, type Health, healthOf, podsOf } from "../core/health.ts";
-import { keyOf, names, operands, type Side } from "../core/operands.ts";
+import { keyOf, names, operands, type Side, workloads } from "../core/operands.ts";
 import { isOurs, type Live, type Plan, planSteps, type Wish } from "../core/plan.ts";
 import { isSame } from "../core/same.ts";
 import { schedule } from "../core/schedule.ts";
@@ -30,6 +30,8 @@ type Present = Exclude<Config, { readonly kind: "absent" }>;
 
 /** So long the first gather waits for nodes that are not ready. */
 const settleMs = 3 * 60_000;
+/** Until a service account that was applied is looked for. */
+const accountMs = 1_000;
 /** Until an object that is going away is looked for again. */
 const removingMs = 5_000;
 
@@ -144,16 +146,19 @@ export class OperandLoop {
       lastGatherMs: shared.isGathering ? nowMs : lastGatherMsOf(requests),
     });
     const material = ["Secret", "ConfigMap"] as const;
-    const leave = new Set(
-      tls === undefined
+    const accountUids = { node: accountUid(live, "node"), gatherer: accountUid(live, "gatherer") };
+    const unaccounted = (["node", "gatherer"] as const).filter((side) => accountUids[side] === "");
+    const leave = new Set([
+      ...(tls === undefined
         ? operands
             .filter(({ kind, name }) => material.some((one) => one === kind) && name !== names.exporterProxy)
             .map(keyOf)
-        : [],
-    );
+        : []),
+      ...unaccounted.map((side) => keyOf(workloads[side].workload)),
+    ]);
     if (tls !== undefined && tls.issued.length > 0) log.info({ issued: tls.issued }, "Issued certificates");
     const input: DesiredInput = {
-      ...{ namespace, images, scc },
+      ...{ namespace, images, scc, accountUids },
       settings: config.settings,
       configUid: config.identity.uid,
     };
@@ -169,7 +174,7 @@ export class OperandLoop {
         gatherer: objectsWith(desiredGathererSide(input, authority, tls?.serving.gatherer ?? none)),
         node: withNodes ? objectsWith(desiredNodeSide(input, tls?.serving.exporter ?? none)) : wishes.node,
       },
-      afterMs: tls?.afterMs,
+      afterMs: unaccounted.some((side) => decisions[side].kind === "install") ? accountMs : tls?.afterMs,
     };
   }
 
@@ -198,9 +203,7 @@ export class OperandLoop {
   }
 
   #health(side: Side, observed: Observed, decision: Decision, plan: Plan, failed: readonly FailedStep[]): Health {
-    const workload =
-      side === "node" ? { kind: "DaemonSet", name: names.extractor } : { kind: "Deployment", name: names.gatherer };
-    const found = observed.live.get(keyOf(workload));
+    const found = observed.live.get(keyOf(workloads[side].workload));
     const isMine = found?.kind === "present" && isOurs(found.object);
     return healthOf({
       side,
@@ -276,6 +279,12 @@ export class OperandLoop {
     shared.snapshot = snapshot;
     if (changed) wake("gathers");
   }
+}
+
+/** Empty while there is none of ours: then its pods have to wait. */
+function accountUid(live: ReadonlyMap<string, Live>, side: Side): string {
+  const found = live.get(keyOf(workloads[side].account));
+  return found?.kind === "present" && isOurs(found.object) ? (found.object.metadata.uid ?? "") : "";
 }
 
 function lastGatherMsOf(requests: readonly GatherRequest[]): number | undefined {
