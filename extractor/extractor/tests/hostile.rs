@@ -205,3 +205,178 @@ fn a_child_does_not_outlive_the_extractor_and_its_answer_goes_with_the_next_star
     wait_until("old answers are swept", || answers() <= 1);
     assert_ne!(extractor.look_at(&container).value("os-release-id"), "");
 }
+
+#[test]
+fn what_a_container_makes_expensive_is_cut_short() {
+    let python = program("python3");
+    // Neighbours with different rights do not become one mapping.
+    let maps =
+        "import mmap, time\nkept = [mmap.mmap(-1, 4096, prot=1 + 2 * (i % 2)) for i in range(60000)]\ntime.sleep(1000)";
+    let forks = "while :; do /bin/true & /bin/true; done";
+    for (name, setup, command) in [
+        (
+            "two gigabytes of os-release",
+            "rm -f $ROOT/etc/os-release; truncate -s 2G $ROOT/etc/os-release",
+            "sleep 1000".to_owned(),
+        ),
+        (
+            "sixty thousand mappings",
+            "",
+            format!("{} -S -c '{maps}'", python.display()),
+        ),
+        ("one process after another", "", format!("sh -c '{forks}'")),
+    ] {
+        let folder = Folder::new();
+        let container = Container::start(
+            &folder,
+            &Spec {
+                name: "expensive",
+                uid: 1000,
+                setup,
+                command: &command,
+                ..Spec::default()
+            },
+        );
+        if name.starts_with("sixty") {
+            wait_until("the mappings are there", || {
+                let maps = fs::read(format!("/proc/{}/maps", container.pids()[0])).unwrap_or_default();
+                maps.iter().filter(|byte| **byte == b'\n').count() > 50_000
+            });
+        }
+        let extractor = Extractor::start(&folder, &[]);
+        let begun = Instant::now();
+        let answer = extractor.look_at(&container);
+        assert!(
+            begun.elapsed() < Duration::from_secs(3),
+            "{name} took {:?}",
+            begun.elapsed()
+        );
+        let sees_system = name.starts_with("two") || answer.value("os-release-id") != "";
+        assert!(sees_system, "{name}: {}", answer.detail);
+        if name.starts_with("sixty") {
+            assert_eq!(answer.kind().0, "Python", "{name}: {}", answer.detail);
+        }
+    }
+}
+
+#[test]
+fn four_users_of_a_container_are_looked_at_and_a_fifth_is_not() {
+    let folder = Folder::new();
+    let container = Container::start(
+        &folder,
+        &Spec {
+            name: "users",
+            command: "sh -c 'for user in 1 2 3 4 5; do setpriv --reuid $user --clear-groups sleep 1000 & done; wait'",
+            ..Spec::default()
+        },
+    );
+    wait_until("all users run something", || container.pids().len() == 6);
+    let mut users = Extractor::start(&folder, &[]).look_at(&container).users;
+    users.sort_unstable();
+    assert_eq!(users, [0, 1, 2, 3]);
+}
+
+#[test]
+fn no_process_of_the_extractor_ever_executes_or_connects_and_the_privileged_ones_open_only_what_they_may() {
+    let folder = Folder::new();
+    let container = quiet(&folder);
+    let extractor = Extractor::start(&folder, &[]);
+    let log = folder.0.join("trace");
+    let mut strace = Command::new(program("strace"))
+        .args([
+            "-ff",
+            "-y",
+            "-e",
+            "trace=%file,openat2,socket,connect,ptrace,execveat,setns,seccomp",
+            "-p",
+            &extractor.pid().to_string(),
+            "-o",
+        ])
+        .arg(&log)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("run strace");
+    let traced = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", extractor.pid())).unwrap_or_default();
+        status
+            .lines()
+            .any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
+    };
+    wait_until("the extractor is traced", traced);
+    assert_ne!(extractor.look_at(&container).value("os-release-id"), "");
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &strace.id().to_string()])
+            .status()
+            .expect("run kill")
+            .success()
+    );
+    strace.wait().expect("wait for strace");
+    let traces: Vec<_> = fs::read_dir(&folder.0)
+        .expect("list")
+        .map(|entry| entry.expect("entry").path())
+        .filter(|path| path.file_name().expect("name").to_string_lossy().starts_with("trace."))
+        .collect();
+    let own = log.with_extension(extractor.pid().to_string());
+    assert!(traces.len() >= 3 && traces.contains(&own), "{traces:?}");
+    let container_pid = container.pids()[0].to_string();
+    for path in &traces {
+        for line in fs::read_to_string(path).expect("trace").lines() {
+            for call in ["execve", "execveat", "socket", "connect", "ptrace"] {
+                assert!(!line.starts_with(&format!("{call}(")), "{line}");
+            }
+            if *path == own && line.starts_with("open") {
+                let opened = line.split('"').nth(1).unwrap_or_default();
+                let is_table = opened.split_once('/').is_some_and(|(pid, name)| {
+                    pid.bytes().all(|byte| byte.is_ascii_digit()) && ["cgroup", "stat", "status"].contains(&name)
+                });
+                let links = folder.0.join("links");
+                let is_own = ["stat", "ns/pid", "ns/mnt", &container_pid].contains(&opened)
+                    || opened.starts_with("out-")
+                    || opened.ends_with("data")
+                    || opened.ends_with(".txt")
+                    || links == std::path::Path::new(opened);
+                assert!(is_table || is_own, "the privileged process opened {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pipe_in_place_of_a_release_file_costs_the_version_and_nothing_else() {
+    let java = program("java");
+    let home = java
+        .parent()
+        .and_then(|bin| bin.parent())
+        .expect("home")
+        .display()
+        .to_string();
+    let source = "class Wait { public static void main(String[] a) throws Exception { Thread.sleep(1000000); } }";
+    let setup =
+        format!("rm -f $ROOT{home}/release; mkfifo $ROOT{home}/release; printf '%s' '{source}' > $ROOT/opt/Wait.java");
+    let folder = Folder::new();
+    let container = Container::start(
+        &folder,
+        &Spec {
+            name: "pipe",
+            uid: 1000,
+            setup: &setup,
+            command: &format!("{} /opt/Wait.java", java.display()),
+            ..Spec::default()
+        },
+    );
+    wait_until("libjvm.so is mapped", || {
+        let pid = container.pids()[0];
+        fs::read_to_string(format!("/proc/{pid}/maps")).is_ok_and(|maps| maps.contains("libjvm.so"))
+    });
+    let extractor = Extractor::start(&folder, &[]);
+    let begun = Instant::now();
+    let answer = extractor.look_at(&container);
+    assert!(begun.elapsed() < Duration::from_secs(2), "took {:?}", begun.elapsed());
+    assert_eq!(answer.kind(), ("Java", "", ""), "{}", answer.detail);
+    assert!(
+        answer.detail.contains("note\tkindVersion\tdenied\t"),
+        "{}",
+        answer.detail
+    );
+}
