@@ -134,7 +134,7 @@ fn a_container_that_stops_its_child_costs_its_own_time_and_the_others_come_first
     let found = (0..20).any(|_| {
         by_pod(extractor.ask(""))
             .get("quiet")
-            .is_some_and(|answer| answer.value("os-release-id") != "")
+            .is_some_and(|answer| !answer.value("os-release-id").is_empty())
     });
     assert!(found, "the quiet one was never looked at");
     let again = by_pod(extractor.ask(""));
@@ -251,7 +251,7 @@ fn what_a_container_makes_expensive_is_cut_short() {
             "{name} took {:?}",
             begun.elapsed()
         );
-        let sees_system = name.starts_with("two") || answer.value("os-release-id") != "";
+        let sees_system = name.starts_with("two") || !answer.value("os-release-id").is_empty();
         assert!(sees_system, "{name}: {}", answer.detail);
         if name.starts_with("sixty") {
             assert_eq!(answer.kind().0, "Python", "{name}: {}", answer.detail);
