@@ -104,9 +104,11 @@ impl Scanner {
             });
             log::debug(&format!("Looked at {scheme}{} outcome={outcome:?}", container.id));
             counts[outcome as usize] += 1;
-            self.late.retain(|id| *id != container.id);
-            if matches!(outcome, Outcome::TimedOut | Outcome::Abandoned) && self.late.len() < MAX_LATE {
-                self.late.push(container.id);
+            if matches!(outcome, Outcome::TimedOut | Outcome::Abandoned) {
+                // For good, since a container could be prompt every other time.
+                self.late.retain(|id| *id != container.id);
+                self.late.insert(0, container.id);
+                self.late.truncate(MAX_LATE);
             }
         }
         let outcomes: Vec<_> = OUTCOMES
