@@ -104,7 +104,7 @@ mod tests {
     fn the_minor_version_is_in_the_names_of_files() {
         for (path, expected) in [
             ("/usr/local/lib/libpython3.13.so.1.0", Some((3, 13))),
-            ("/root/.pyenv/versions/3.6.15/lib/libpython3.6m.so.1.0", Some((3, 6))),
+            ("/opt/pyenv/versions/3.6.15/lib/libpython3.6m.so.1.0", Some((3, 6))),
             ("/usr/bin/python3.11", Some((3, 11))),
             (
                 "/usr/lib/python3.12/lib-dynload/_json.cpython-312-x86_64-linux-gnu.so",
