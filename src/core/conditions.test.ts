@@ -43,6 +43,15 @@ const invalid = {
   identity: { uid: "u", generation: 4, createdMs: 0, status: {} },
   problem: "spec.x: bad",
 } as const;
+const unmanaged = {
+  kind: "valid",
+  identity: { uid: "u", generation: 4, createdMs: 0, status: {} },
+  settings: { ...defaultSettings, managementState: "Unmanaged" },
+} as const;
+const condition = (type: string, status: "True" | "False", reason: string) => ({
+  ...{ type, status, reason },
+  ...{ message: "", lastTransitionTime: now },
+});
 const ignored = { ...defaultSettings, featureGate: "Ignored" as const };
 const lost = (agoMs: number) => ({ sinceMs: nowMs - agoMs, message: "ECONNREFUSED" });
 
@@ -72,16 +81,25 @@ const rows: readonly { readonly rule: string; readonly input: ConditionsInput; r
     expected: { ...good, GatherSucceeded: "Unknown/NoGatherYet" },
   },
   {
-    rule: "one node's pod is not ready for a moment: Progressing, not Degraded",
+    rule: "one node's pod is not ready for a moment, as when the node restarts: neither Progressing nor Degraded",
     input: input({ node: waiting }),
+    expected: { ...good, ExtractorReady: "False/PodsNotReady" },
+  },
+  {
+    rule: "a roll-out ends when its last pod is ready",
+    input: input({ node: waiting }, { conditions: [condition("Progressing", "True", "Deploying")] }),
     expected: { ...good, Progressing: "True/PodsNotReady", ExtractorReady: "False/PodsNotReady" },
+  },
+  {
+    rule: "Unmanaged is said, whatever the pods do",
+    input: input({ config: unmanaged, node: waiting }),
+    expected: { ...good, Progressing: "False/Unmanaged", ExtractorReady: "False/PodsNotReady" },
   },
   {
     rule: "for five minutes: Degraded",
     input: input({ node: waiting, trouble: { ExtractorNotReady: nowMs - 5 * minuteMs } }),
     expected: {
       ...good,
-      Progressing: "True/PodsNotReady",
       ExtractorReady: "False/PodsNotReady",
       Degraded: "True/ExtractorNotReady",
     },
@@ -102,7 +120,6 @@ const rows: readonly { readonly rule: string; readonly input: ConditionsInput; r
     expected: {
       ...good,
       Available: "False/GathererNotReady",
-      Progressing: "True/PodsNotReady",
       GathererReady: "False/PodsNotReady",
     },
   },

@@ -163,8 +163,15 @@ function availableOf({ config, node, gatherer }: ConditionsInput): Verdict {
   return { status: "True", reason: "AsExpected", message: "Workloads can be gathered" };
 }
 
-function progressingOf({ node, gatherer }: ConditionsInput): Verdict {
-  const moving = [node, gatherer].filter(({ state }) => state === "moving");
+/** A pod that is missing once all has been rolled out, since its node restarts or is new, is no progress. */
+function progressingOf({ config, node, gatherer }: ConditionsInput): Verdict {
+  if (config.kind === "valid" && config.settings.managementState === "Unmanaged")
+    return { status: "False", reason: "Unmanaged", message: "spec.managementState is Unmanaged: nothing is changed" };
+  const previous = config.identity.status.conditions?.find(({ type }) => type === "Progressing");
+  const isRollingOut = previous?.status === "True";
+  const moving = [node, gatherer].filter(
+    ({ state, reason }) => state === "moving" && (reason !== "PodsNotReady" || isRollingOut),
+  );
   const [first] = moving;
   if (first === undefined) return { status: "False", reason: "AsExpected", message: "Nothing is being changed" };
   return { status: "True", reason: first.reason, message: moving.map(({ message }) => message).join("; ") };
