@@ -186,6 +186,12 @@ fn a_child_does_not_outlive_the_extractor_and_its_answer_goes_with_the_next_star
             child = children(pid).into_iter().find(filtered).unwrap_or(0);
             child != 0
         });
+        let group = |pid: u32| fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("control group");
+        assert_eq!(
+            group(child),
+            group(pid),
+            "the child costs the extractor, not the container"
+        );
         assert!(
             Command::new("kill")
                 .args(["-KILL", &pid.to_string()])
@@ -379,4 +385,23 @@ fn a_pipe_in_place_of_a_release_file_costs_the_version_and_nothing_else() {
         "{}",
         answer.detail
     );
+}
+
+#[test]
+fn it_listens_on_the_loopback_address_only() {
+    let folder = Folder::new();
+    let extractor = Extractor::start(&folder, &[]);
+    let port = format!(":{:04X}", extractor.port);
+    let listening = |table: &str| {
+        let text = fs::read_to_string(format!("/proc/{}/net/{table}", extractor.pid())).unwrap_or_default();
+        let fields = text
+            .lines()
+            .map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+        fields
+            .filter(|fields| fields.get(3) == Some(&"0A") && fields[1].ends_with(&port))
+            .map(|fields| fields[1].trim_end_matches(&port).to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(listening("tcp"), ["0100007F"]);
+    assert_eq!(listening("tcp6"), [""; 0]);
 }
