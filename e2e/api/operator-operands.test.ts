@@ -267,7 +267,38 @@ test("a config that a newer schema allowed and this operator cannot use changes 
   await world.waitForCondition("Degraded", "False/AsExpected");
 });
 
+test("another installation that is alive has the config: nothing is written until its Lease has run out", async () => {
+  const leases = "/apis/coordination.k8s.io/v1/namespaces/other/leases";
+  const renewTime = (agoMs: number) => new Date(Date.now() - agoMs).toISOString().replace("Z", "000Z");
+  await world.create("/api/v1/namespaces", { metadata: { name: "other" } });
+  const lease = {
+    metadata: { name: "runtime-insights-operator" },
+    spec: { leaseDurationSeconds: 60, renewTime: renewTime(0) },
+  };
+  assert.is((await world.create(leases, lease)).status, 201);
+  await world.stopOperator();
+  await world.patch(`${configPath}/status`, { status: { operator: { namespace: "other", uid: "other-uid" } } });
+  await world.delete(world.pathOf(daemonSet));
+  await world.startOperator();
+  await world.applyConfig({ logLevel: "Debug", featureGate: "Ignored" });
+  const before = await settled();
+  assert.is(before[keyOf(daemonSet)], undefined);
+  const gathers = "/apis/runtimes.insights.openshift.io/v1alpha1/runtimegathers";
+  const kind = { apiVersion: "runtimes.insights.openshift.io/v1alpha1", kind: "RuntimeGather" };
+  assert.is((await world.create(gathers, { ...kind, metadata: { name: "for-the-other" } })).status, 201);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  assert.equal(await world.conditions(`${gathers}/for-the-other`), {});
+  await world.patch(`${leases}/runtime-insights-operator`, { spec: { renewTime: renewTime(61_000) } });
+  await world.applyConfig({ featureGate: "Ignored" });
+  await world.waitForPresent([...gathererSide, ...nodeSide]);
+  await world.waitForObserved();
+  assert.match(JSON.stringify(await world.get(configPath)), /"operator":\{"namespace":"runtime-insights"/);
+  const events = await world.admin.call({ path: "/api/v1/namespaces/default/events" });
+  assert.match(JSON.stringify(events.body), /"reason":"TookOver"/);
+});
+
 test("a cluster without the FeatureGate API: the node side goes, the message names the way out", async () => {
+  await world.applyConfig({});
   await world.setGate("enabled");
   await world.waitForPresent([...gathererSide, ...nodeSide]);
   await world.delete("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/featuregates.config.openshift.io");

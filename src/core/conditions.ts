@@ -25,7 +25,6 @@ export const conditionReasons = [
   "Removed",
   "ConfigInvalid",
   "ConfigAbsent",
-  "OtherOperator",
   "ExtractorNotReady",
   "GathererNotReady",
   "NoGatherYet",

@@ -14,8 +14,7 @@ export type DecisionReason =
   | "Unmanaged"
   | "Removed"
   | "ConfigInvalid"
-  | "ConfigAbsent"
-  | "OtherOperator";
+  | "ConfigAbsent";
 
 /** `wait` touches nothing: what is there stays as it is. */
 export interface Decision {

@@ -4,7 +4,7 @@ import { type Config, type ConfigIdentity, configKind, configName } from "../api
 import type { Gate } from "../api/gate.ts";
 import type { KubeObject } from "../api/object.ts";
 import type { GatherRequest } from "../api/request.ts";
-import { type Conditions, conditionsOf, type Trouble } from "../core/conditions.ts";
+import { type Conditions, conditionsOf, conditionTypes, type Trouble } from "../core/conditions.ts";
 import { type Decision, decideGathererSide, decideNodeSide } from "../core/decide.ts";
 import { type DesiredInput, desiredGathererSide, desiredNodeSide } from "../core/desired.ts";
 import { type FailedStep, type Health, healthOf, podsOf } from "../core/health.ts";
@@ -57,19 +57,18 @@ export class OperandLoop {
     const { config, nowMs } = observed;
     if (config.kind === "absent") {
       this.#trouble = {};
+      for (const type of conditionTypes) metrics.setCondition(type, "Unknown");
       this.#share({ kind: "not managed", why: "There is no config" });
       log.debug("No config, nothing to do");
       return { afterMs: undefined };
     }
-    const other = await this.#otherOperator(config.identity, observed);
-    if (other !== undefined) {
-      this.#share({ kind: "not managed", why: other });
-      log.warn(
-        { operator: config.identity.status.operator },
-        "Another operator serves this cluster, nothing is written",
-      );
+    if (await this.#otherIsAlive(config.identity, observed)) {
+      this.#share({ kind: "hands off" });
+      const { operator } = config.identity.status;
+      log.warn({ operator }, "Another operator serves this cluster, nothing is written");
       return { afterMs: 60_000 };
     }
+    await this.#takeOver(config.identity, observed);
     if (config.kind === "valid") this.#world.setLogLevel(config.settings.logLevel);
 
     const decisions = { node: decideNodeSide(config, observed.gate), gatherer: decideGathererSide(config) };
@@ -118,13 +117,23 @@ export class OperandLoop {
     return { nowMs: nowMs(), config, gate, requests, live, scc, namespaceUid };
   }
 
-  /** A sentence when another installation has the config and is alive; a dead one's place is taken. */
-  async #otherOperator({ status }: ConfigIdentity, { namespaceUid, nowMs }: Observed): Promise<string | undefined> {
+  /** The status is ours from the end of this run on; that it was another's is worth an event. */
+  async #takeOver({ uid, status }: ConfigIdentity, { namespaceUid, nowMs }: Observed): Promise<void> {
+    const { cluster, namespace, log } = this.#world;
+    const { operator } = status;
+    if (operator === undefined || operator.uid === namespaceUid || operator.namespace === namespace) return;
+    log.warn({ operator }, "Taking over from an operator that is gone");
+    const message = `The operator in namespace ${operator.namespace} is gone; the one in ${namespace} takes over`;
+    const about = { kind: configKind, name: configName, uid };
+    await cluster.writeEvent({ type: "Normal", reason: "TookOver", message, about, nowMs });
+  }
+
+  /** Another installation has the config and renews its Lease; a dead one's place is taken. */
+  async #otherIsAlive({ status }: ConfigIdentity, { namespaceUid, nowMs }: Observed): Promise<boolean> {
     const { operator } = status;
     const { api, namespace } = this.#world;
-    if (operator === undefined || operator.uid === namespaceUid || operator.namespace === namespace) return undefined;
-    if (!(await isAlive(api, operator.namespace, nowMs))) return undefined;
-    return `The operator in namespace ${operator.namespace} serves this cluster`;
+    if (operator === undefined || operator.uid === namespaceUid || operator.namespace === namespace) return false;
+    return isAlive(api, operator.namespace, nowMs);
   }
 
   async #desired(

@@ -18,6 +18,7 @@ import { schedule } from "../core/schedule.ts";
 import type { OperatorWorld, Snapshot } from "./world.ts";
 
 type Managed = Extract<Snapshot, { readonly kind: "managed" }>;
+type Ours = Exclude<Snapshot, { readonly kind: "hands off" }>;
 type Next = { readonly afterMs: number | undefined };
 
 /** While one runs, and while one waits for a gatherer that cannot be reached. */
@@ -39,6 +40,7 @@ export class RequestLoop {
     const { cluster, nowMs, shared, metrics } = this.#world;
     const { snapshot } = shared;
     if (snapshot === undefined) return { afterMs: pollMs };
+    if (snapshot.kind === "hands off") return { afterMs: undefined };
     const requests = await cluster.requests();
     const queue = queueOf(requests);
     for (const request of queue.supersede) {
@@ -74,7 +76,7 @@ export class RequestLoop {
     return { afterMs: 100 };
   }
 
-  async #begin(request: GatherRequest, startableAtMs: number, snapshot: Snapshot, signal: AbortSignal): Promise<Next> {
+  async #begin(request: GatherRequest, startableAtMs: number, snapshot: Ours, signal: AbortSignal): Promise<Next> {
     const { gatherer, nowMs, log } = this.#world;
     if (snapshot.kind === "not managed") return this.#wait(request, "NotManaged", snapshot.why, undefined);
     if (!snapshot.gathererReady)
@@ -111,7 +113,7 @@ export class RequestLoop {
     }
   }
 
-  async #follow(request: GatherRequest, snapshot: Snapshot, signal: AbortSignal): Promise<Next> {
+  async #follow(request: GatherRequest, snapshot: Ours, signal: AbortSignal): Promise<Next> {
     const { gatherer, nowMs } = this.#world;
     const answer = await gatherer.progress(request.uid, signal);
     switch (answer.kind) {
@@ -134,12 +136,7 @@ export class RequestLoop {
     }
   }
 
-  async #advance(
-    request: GatherRequest,
-    progress: GatherProgress,
-    snapshot: Snapshot,
-    signal: AbortSignal,
-  ): Promise<Next> {
+  async #advance(request: GatherRequest, progress: GatherProgress, snapshot: Ours, signal: AbortSignal): Promise<Next> {
     const { nowMs, metrics, log, wake, shared } = this.#world;
     const { outcome } = progress;
     if (progress.phase === "Interrupted") return this.#repeat(request, snapshot, signal);
@@ -160,7 +157,7 @@ export class RequestLoop {
   }
 
   /** The gatherer lost the run: it is ordered once more, and given up after that. */
-  async #repeat(request: GatherRequest, snapshot: Snapshot, signal: AbortSignal): Promise<Next> {
+  async #repeat(request: GatherRequest, snapshot: Ours, signal: AbortSignal): Promise<Next> {
     const attempts = request.status.attempts ?? 1;
     if (attempts >= maxAttempts)
       return this.#end(request, "Interrupted", "The gatherer was restarted during the gather, twice");

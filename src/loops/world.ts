@@ -35,6 +35,8 @@ export interface Shared {
 }
 
 export type Snapshot =
+  /** Another operator serves the cluster: nothing at all is written. */
+  | { readonly kind: "hands off" }
   | { readonly kind: "not managed"; readonly why: string }
   | {
       readonly kind: "managed";
