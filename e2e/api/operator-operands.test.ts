@@ -267,6 +267,27 @@ test("a config that a newer schema allowed and this operator cannot use changes 
   await world.waitForCondition("Degraded", "False/AsExpected");
 });
 
+test("the cluster's TLS profile is obeyed by both proxies", async () => {
+  const apiServers = "/apis/config.openshift.io/v1/apiservers";
+  const spec = { tlsSecurityProfile: { type: "Modern", modern: {} } };
+  const made = await world.create(apiServers, {
+    ...{ apiVersion: "config.openshift.io/v1", kind: "APIServer" },
+    metadata: { name: "cluster" },
+    spec,
+  });
+  assert.is(made.status, 201, made.text);
+  const workloads = [daemonSet, { kind: "Deployment", name: names.gatherer } as const];
+  await world.applyConfig({ featureGate: "Ignored" });
+  await waitFor(
+    "TLS 1.3",
+    async () => {
+      const texts = await Promise.all(workloads.map(async (one) => JSON.stringify(await world.operand(one))));
+      return texts.every((text) => text.includes("--tls-min-version=VersionTLS13")) ? true : undefined;
+    },
+    soon,
+  );
+});
+
 test("another installation that is alive has the config: nothing is written until its Lease has run out", async () => {
   const leases = "/apis/coordination.k8s.io/v1/namespaces/other/leases";
   const renewTime = (agoMs: number) => new Date(Date.now() - agoMs).toISOString().replace("Z", "000Z");

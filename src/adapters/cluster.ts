@@ -4,6 +4,7 @@ import { type Config, type ConfigStatus, configKind, configName, decodeConfig } 
 import { decodeGate, type Gate, type Read } from "../api/gate.ts";
 import { apiGroup, apiVersion, fieldManager, kubeObjectSchema } from "../api/object.ts";
 import { decodeRequest, type GatherRequest, type RequestStatus, requestKind } from "../api/request.ts";
+import { decodeServerTls, intermediateTls, type ServerTls } from "../api/tls-profile.ts";
 import { kinds, type Operand } from "../core/operands.ts";
 import type { Live, Step } from "../core/plan.ts";
 import type { Api, ApiAnswer } from "./connection.ts";
@@ -12,6 +13,7 @@ export const configPath = `/apis/${apiGroup}/v1alpha1/insightsruntimeextractors`
 export const requestPath = `/apis/${apiGroup}/v1alpha1/runtimegathers`;
 export const featureGatePath = "/apis/config.openshift.io/v1/featuregates";
 export const clusterVersionPath = "/apis/config.openshift.io/v1/clusterversions";
+export const apiServerPath = "/apis/config.openshift.io/v1/apiservers";
 const applyType = "application/apply-patch+yaml";
 const maxMessageLength = 300;
 /** More than ever exist, since finished ones are pruned. */
@@ -57,6 +59,13 @@ export class Cluster {
       this.#read(`${clusterVersionPath}/version`),
     ]);
     return decodeGate(featureGate, clusterVersion);
+  }
+
+  /** The TLS profile of the cluster; Intermediate on one that has no such thing. Throws when it cannot be read, lest every proxy be restarted. */
+  async serverTls(): Promise<ServerTls> {
+    const read = readOf(await this.#api.call({ path: `${apiServerPath}/cluster` }));
+    if (read.kind === "failed") throw new Error(`reading APIServer cluster: ${read.message}`);
+    return read.kind === "found" ? decodeServerTls(read.object) : intermediateTls;
   }
 
   /** `no API` is told apart, since an object of a kind that is not served cannot be wanted. */

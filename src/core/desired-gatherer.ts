@@ -45,7 +45,7 @@ const service: Draft = {
   },
 };
 
-function deployment({ images, settings, namespace, accountUids }: DesiredInput): Draft {
+function deployment({ images, settings, namespace, accountUids, tls }: DesiredInput): Draft {
   const { emptyDir, retention } = settings.storage;
   return {
     kind: "Deployment",
@@ -97,6 +97,7 @@ function deployment({ images, settings, namespace, accountUids }: DesiredInput):
                 upstreamPort: 8080,
                 audience: audiences.gatherer,
                 tlsVolume: "tls",
+                tls,
               }),
             ],
             volumes: [

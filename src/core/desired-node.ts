@@ -130,13 +130,14 @@ function daemonSet(input: DesiredInput): Draft {
   };
 }
 
-function proxy({ images }: DesiredInput): Readonly<Record<string, unknown>> {
+function proxy({ images, tls }: DesiredInput): Readonly<Record<string, unknown>> {
   return proxyContainer({
     image: images.proxy,
     upstreamPort: 8000,
     audience: audiences.exporter,
     configVolume: "proxy-config",
     tlsVolume: "tls",
+    tls,
     runAsUser: unprivilegedId,
   });
 }

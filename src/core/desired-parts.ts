@@ -1,4 +1,5 @@
 /** Pieces that both sides are made of. */
+import type { ServerTls } from "../api/tls-profile.ts";
 import type { Draft, KeyPair } from "./desired.ts";
 
 /** A service account whose pods ask for their tokens themselves. */
@@ -66,12 +67,14 @@ export interface ProxyOptions {
   /** A volume with `config.yaml`, for static authorisation. */
   readonly configVolume?: string;
   readonly tlsVolume: string;
+  /** The cluster's TLS profile. */
+  readonly tls: ServerTls;
   readonly runAsUser?: number;
 }
 
 /** kube-rbac-proxy on 8443; `/healthz` is open and reaches the container behind it, so its probe covers both. */
 export function proxyContainer(options: ProxyOptions): Readonly<Record<string, unknown>> {
-  const { image, upstreamPort, audience, configVolume, tlsVolume, runAsUser } = options;
+  const { image, upstreamPort, audience, configVolume, tlsVolume, tls, runAsUser } = options;
   return {
     name: "kube-rbac-proxy",
     image,
@@ -84,7 +87,8 @@ export function proxyContainer(options: ProxyOptions): Readonly<Record<string, u
       ...(configVolume === undefined ? [] : ["--config-file=/etc/kube-rbac-proxy/config.yaml"]),
       "--tls-cert-file=/etc/tls/private/tls.crt",
       "--tls-private-key-file=/etc/tls/private/tls.key",
-      "--tls-min-version=VersionTLS12",
+      `--tls-min-version=${tls.minVersion}`,
+      `--tls-cipher-suites=${tls.cipherSuites.join(",")}`,
       "--http2-disable=true",
     ],
     ports: [{ name: "https", containerPort: 8443, protocol: "TCP" }],

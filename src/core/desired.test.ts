@@ -13,6 +13,7 @@ const inputOf = (changes: Partial<DesiredInput> = {}): DesiredInput => ({
   accountUids: { node: "uid-2", gatherer: "uid-3" },
   images: { extractor: "e:1", exporter: "x:1", proxy: "p:1", gatherer: "g:1" },
   settings: defaultSettings,
+  tls: { minVersion: "VersionTLS13", cipherSuites: ["A", "B"] },
   scc: true,
   ...changes,
 });
@@ -129,6 +130,11 @@ test("the CA's key is in its own Secret only, which no pod mounts", () => {
     ["runtime-insights-ca"],
   );
   for (const object of both(inputOf())) assert.not.match(JSON.stringify(object), /"secretName":"runtime-insights-ca"/);
+});
+
+test("both proxies obey the cluster's TLS profile", () => {
+  for (const key of ["DaemonSet/runtime-insights-extractor", "Deployment/runtime-insights-gatherer"])
+    assert.match(text(both(inputOf()), key) ?? "", /"--tls-min-version=VersionTLS13","--tls-cipher-suites=A,B"/);
 });
 
 test("both proxies demand their audience", () => {

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { configKind, configName, type Settings } from "../api/config.ts";
 import { apiVersion, fieldManager, type KubeObject } from "../api/object.ts";
+import type { ServerTls } from "../api/tls-profile.ts";
 import { gathererSide } from "./desired-gatherer.ts";
 import { nodeSide } from "./desired-node.ts";
 import { hashAnnotation, kinds, managedByLabel, type OperandKind, partOfLabel, type Side } from "./operands.ts";
@@ -35,6 +36,8 @@ export interface DesiredInput {
   readonly accountUids: Readonly<Record<Side, string>>;
   readonly images: Images;
   readonly settings: Settings;
+  /** The cluster's TLS profile, which the proxies obey. */
+  readonly tls: ServerTls;
   /** The cluster serves SecurityContextConstraints. */
   readonly scc: boolean;
 }

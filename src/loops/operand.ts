@@ -4,6 +4,7 @@ import { type Config, type ConfigIdentity, configKind, configName } from "../api
 import type { Gate } from "../api/gate.ts";
 import type { KubeObject } from "../api/object.ts";
 import type { GatherRequest } from "../api/request.ts";
+import type { ServerTls } from "../api/tls-profile.ts";
 import { type Conditions, conditionsOf, conditionTypes, type Trouble } from "../core/conditions.ts";
 import { type Decision, decideGathererSide, decideNodeSide } from "../core/decide.ts";
 import { type DesiredInput, desiredGathererSide, desiredNodeSide } from "../core/desired.ts";
@@ -23,6 +24,7 @@ interface Observed {
   readonly requests: readonly GatherRequest[];
   readonly live: ReadonlyMap<string, Live>;
   readonly scc: boolean;
+  readonly tls: ServerTls;
   readonly namespaceUid: string;
 }
 
@@ -103,18 +105,19 @@ export class OperandLoop {
     const { cluster, nowMs } = this.#world;
     const live = new Map<string, Live>();
     let scc = true;
-    const [config, gate, requests, namespaceUid] = await Promise.all([
+    const [config, gate, requests, namespaceUid, tls] = await Promise.all([
       cluster.config(),
       cluster.gate(),
       cluster.requests(),
       cluster.namespaceUid(),
+      cluster.serverTls(),
       ...operands.map(async (operand) => {
         const read = await cluster.operand(operand);
         if (read.kind === "no API" && operand.kind === "SecurityContextConstraints") scc = false;
         live.set(keyOf(operand), read.kind === "no API" ? { kind: "absent" } : read);
       }),
     ]);
-    return { nowMs: nowMs(), config, gate, requests, live, scc, namespaceUid };
+    return { nowMs: nowMs(), config, gate, requests, live, scc, tls, namespaceUid };
   }
 
   /** The status is ours from the end of this run on; that it was another's is worth an event. */
@@ -145,9 +148,9 @@ export class OperandLoop {
     const plain = (decision: Decision): Wish => ({ kind: decision.kind === "remove" ? "remove" : "keep" });
     const wishes = { node: plain(decisions.node), gatherer: plain(decisions.gatherer) };
     if (config.kind !== "valid" || decisions.gatherer.kind !== "install") return { wishes, afterMs: undefined };
-    const { requests, live, nowMs, scc } = observed;
+    const { requests, live, nowMs, scc, tls } = observed;
     const withNodes = decisions.node.kind === "install";
-    const tls = await keepCertificates({
+    const certificates = await keepCertificates({
       live,
       namespace,
       nowMs,
@@ -158,21 +161,22 @@ export class OperandLoop {
     const accountUids = { node: accountUid(live, "node"), gatherer: accountUid(live, "gatherer") };
     const unaccounted = (["node", "gatherer"] as const).filter((side) => accountUids[side] === "");
     const leave = new Set([
-      ...(tls === undefined
+      ...(certificates === undefined
         ? operands
             .filter(({ kind, name }) => material.some((one) => one === kind) && name !== names.exporterProxy)
             .map(keyOf)
         : []),
       ...unaccounted.map((side) => keyOf(workloads[side].workload)),
     ]);
-    if (tls !== undefined && tls.issued.length > 0) log.info({ issued: tls.issued }, "Issued certificates");
+    if (certificates !== undefined && certificates.issued.length > 0)
+      log.info({ issued: certificates.issued }, "Issued certificates");
     const input: DesiredInput = {
-      ...{ namespace, images, scc, accountUids },
+      ...{ namespace, images, scc, tls, accountUids },
       settings: config.settings,
       configUid: config.identity.uid,
     };
     const none = { certificate: "", key: "" };
-    const authority = tls?.authority ?? { ca: none, bundle: "" };
+    const authority = certificates?.authority ?? { ca: none, bundle: "" };
     const objectsWith = (objects: readonly KubeObject[]): Wish => ({
       kind: "install",
       objects: objects.filter((object) => !leave.has(keyOf({ kind: object.kind, name: object.metadata.name }))),
@@ -180,10 +184,10 @@ export class OperandLoop {
     });
     return {
       wishes: {
-        gatherer: objectsWith(desiredGathererSide(input, authority, tls?.serving.gatherer ?? none)),
-        node: withNodes ? objectsWith(desiredNodeSide(input, tls?.serving.exporter ?? none)) : wishes.node,
+        gatherer: objectsWith(desiredGathererSide(input, authority, certificates?.serving.gatherer ?? none)),
+        node: withNodes ? objectsWith(desiredNodeSide(input, certificates?.serving.exporter ?? none)) : wishes.node,
       },
-      afterMs: unaccounted.some((side) => decisions[side].kind === "install") ? accountMs : tls?.afterMs,
+      afterMs: unaccounted.some((side) => decisions[side].kind === "install") ? accountMs : certificates?.afterMs,
     };
   }
 

@@ -1,6 +1,7 @@
 /** Wires the operator's loops to watches and queue; main and the tests start it the same way. */
 import type { Registry } from "prom-client";
 import {
+  apiServerPath,
   Cluster,
   clusterVersionPath,
   collectionPath,
@@ -122,6 +123,7 @@ function watchRules(namespace: string): readonly WatchRule[] {
     { key: gathers, path: requestPath },
     { key, path: featureGatePath, fieldSelector: "metadata.name=cluster" },
     { key, path: clusterVersionPath, fieldSelector: "metadata.name=version" },
+    { key, path: apiServerPath, fieldSelector: "metadata.name=cluster" },
     ...labelled.map((kind) => ({
       key,
       path: collectionPath(kind, namespace),
