@@ -2,7 +2,7 @@
 //! this crate and of the extractor with unsafe code.
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_void};
 use std::io::{self, Error};
 use std::mem::{MaybeUninit, zeroed};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -244,22 +244,47 @@ impl Slot {
 
 /// Ends this process, with code zero, after it made another child of its parent, which runs the function and ends with
 /// the code that it returns. The kernel puts that one's number, as our own pid namespace counts, into the slot, which the
-/// new process loses before it runs anything. It is born with our credentials and limits, in the pid namespace last
-/// entered. For a program of a single thread. Returns only when it cannot be made.
-pub fn go_on_as_sibling(slot: &Slot, child: impl FnOnce() -> u8) -> Error {
-    let flags = libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
-    let no_stack = std::ptr::null::<u8>();
-    // SAFETY: without CLONE_VM this is a fork: the new process has a copy of the stack and of everything else, and no other
-    // thread held a lock. The slot outlives the call.
-    match checked_long(unsafe { libc::syscall(libc::SYS_clone, flags, no_stack, slot.0.as_ptr(), 0, 0) }) {
-        Err(problem) => problem,
-        Ok(0) => {
-            // SAFETY: this process ends in this function and never uses the slot.
-            unsafe { libc::munmap(slot.0.as_ptr().cast(), SLOT_BYTES) };
-            exit_now(child())
-        }
-        Ok(_) => exit_now(0),
+/// new process loses before it runs anything. It takes our memory over instead of copying it, and is born with our
+/// credentials and limits, in the pid namespace last entered. For a program of a single thread. Returns only when it cannot
+/// be made.
+pub fn go_on_as_sibling<F: FnOnce() -> u8>(slot: &Slot, child: F) -> Error {
+    extern "C" fn run<F: FnOnce() -> u8>(handed: *mut c_void) -> c_int {
+        // SAFETY: points to what is below, in a frame that is never left; only this process takes the function out of it.
+        let (slot, child) = unsafe { handed.cast::<(*mut c_void, F)>().read() };
+        // SAFETY: this process ends in this function and never uses the slot.
+        unsafe { libc::munmap(slot, SLOT_BYTES) };
+        exit_now(child())
     }
+    let stack = match new_stack() {
+        Ok(stack) => stack,
+        Err(problem) => return problem,
+    };
+    let mut handed = std::mem::ManuallyDrop::new((slot.0.as_ptr().cast::<c_void>(), child));
+    let flags = libc::CLONE_VM | libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
+    let number = slot.0.as_ptr();
+    // SAFETY: the new process has a stack of its own, whose top is aligned. What both have in common is left to it alone:
+    // we only end, which touches no memory. The kernel writes the number before it lets the new process run.
+    let pid = unsafe { libc::clone(run::<F>, stack, flags, (&raw mut handed).cast(), number) };
+    if pid < 0 { Error::last_os_error() } else { exit_now(0) }
+}
+
+const STACK_BYTES: usize = 512 * 1024;
+
+/// The top of a new stack with a page below that ends the process which runs into it.
+fn new_stack() -> io::Result<*mut c_void> {
+    let (rights, flags) = (
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK,
+    );
+    // SAFETY: a new mapping at an address that the kernel chooses.
+    let bottom = unsafe { libc::mmap(std::ptr::null_mut(), STACK_BYTES, rights, flags, -1, 0) };
+    if bottom == libc::MAP_FAILED {
+        return Err(Error::last_os_error());
+    }
+    // SAFETY: the lowest page of our own mapping; 64 KiB is a page or more everywhere.
+    checked(unsafe { libc::mprotect(bottom, 64 * 1024, libc::PROT_NONE) })?;
+    // SAFETY: one past the end of our own mapping.
+    Ok(unsafe { bottom.byte_add(STACK_BYTES) })
 }
 
 /// Ends the process at once: nothing is flushed, unwound or called.
