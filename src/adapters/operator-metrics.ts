@@ -62,6 +62,7 @@ export function operatorMetrics(registry: Registry): OperatorMetrics {
     labelNames: ["type"],
     registers,
   });
+  for (const loop of loopNames) runSeconds.zero({ loop });
   for (const loop of loopNames) for (const result of ["done", "failed"]) runs.inc({ loop, result }, 0);
   for (const action of ["apply", "delete", "status"])
     for (const result of ["done", "failed"]) writes.inc({ action, result }, 0);
