@@ -288,6 +288,27 @@ test("the cluster's TLS profile is obeyed by both proxies", async () => {
   );
 });
 
+test("OpenShift's own extractor is named and left alone", async () => {
+  const stock = "/apis/apps/v1/namespaces/openshift-insights/daemonsets";
+  const labels = { app: "stock" };
+  await world.create("/api/v1/namespaces", { metadata: { name: "openshift-insights" } });
+  const template = { metadata: { labels }, spec: { containers: [{ name: "a", image: "a" }] } };
+  const made = await world.create(stock, {
+    metadata: { name: "insights-runtime-extractor" },
+    spec: { selector: { matchLabels: labels }, template },
+  });
+  assert.is(made.status, 201, made.text);
+  await world.applyConfig({ featureGate: "Ignored", logLevel: "Trace" });
+  await waitFor(
+    "the sentence",
+    async () =>
+      /OpenShift's own extractor runs as well/.test(JSON.stringify(await world.get(configPath))) ? true : undefined,
+    soon,
+  );
+  assert.is((await world.get(`${stock}/insights-runtime-extractor`))?.metadata.generation, 1);
+  await world.delete(`${stock}/insights-runtime-extractor`);
+});
+
 test("another installation that is alive has the config: nothing is written until its Lease has run out", async () => {
   const leases = "/apis/coordination.k8s.io/v1/namespaces/other/leases";
   const renewTime = (agoMs: number) => new Date(Date.now() - agoMs).toISOString().replace("Z", "000Z");

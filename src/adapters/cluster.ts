@@ -99,6 +99,12 @@ export class Cluster {
     });
   }
 
+  /** Whether the extractor that OpenShift itself ships is there; what cannot be read is taken for absent, since it is only named. */
+  async stockExtractor(): Promise<boolean> {
+    const path = "/apis/apps/v1/namespaces/openshift-insights/daemonsets/insights-runtime-extractor";
+    return (await this.#read(path)).kind === "found";
+  }
+
   /** The uid of our namespace, which tells this installation from another. */
   async namespaceUid(): Promise<string> {
     const read = await this.#read(`/api/v1/namespaces/${this.#namespace}`);

@@ -27,7 +27,7 @@ const input = (changes: Partial<ConditionsInput> = {}, status: ConfigStatus = {}
   nowMs,
   config: { kind: "valid", identity: { uid: "u", generation: 4, createdMs: 0, status }, settings: defaultSettings },
   gate: { state: "enabled", version: "4.18.0" },
-  ...{ node: ready, gatherer: ready, lastGather: gathered, unreachable: undefined, trouble: {} },
+  ...{ node: ready, gatherer: ready, lastGather: gathered, unreachable: undefined, stockExtractor: false, trouble: {} },
   ...changes,
 });
 const words = (given: ConditionsInput) =>
@@ -230,6 +230,15 @@ test("the time of transition moves with the status only", () => {
 test("a restart of the operator does not take Degraded back", () => {
   const said = conditionsOf(input({ node: waiting, trouble: { ExtractorNotReady: 0 } })).conditions;
   assert.is(words(input({ node: waiting, trouble: {} }, { conditions: [...said] })).Degraded, "True/ExtractorNotReady");
+});
+
+test("OpenShift's own extractor is named beside the state of ours, with one event", () => {
+  const seen = conditionsOf(input({ stockExtractor: true }));
+  const ready = seen.conditions.find(({ type }) => type === "ExtractorReady");
+  assert.match(ready?.message ?? "", /^ready\. OpenShift's own extractor runs as well/);
+  assert.is(seen.events.filter(({ reason }) => reason === "StockExtractorPresent").length, 1);
+  const again = conditionsOf(input({ stockExtractor: true }, { conditions: [...seen.conditions] }));
+  assert.equal(again.events, []);
 });
 
 test("the next look is when the grace ends", () => {

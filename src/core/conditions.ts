@@ -56,6 +56,8 @@ export interface ConditionsInput {
   readonly lastGather: LastGather | undefined;
   /** Since when a gather waits for a gatherer that cannot be reached, and why. */
   readonly unreachable: { readonly sinceMs: number; readonly message: string } | undefined;
+  /** The extractor that OpenShift itself ships runs beside ours. */
+  readonly stockExtractor: boolean;
   /** Since when each trouble lasts, as the previous run returned it. */
   readonly trouble: Trouble;
 }
@@ -65,7 +67,7 @@ export type Trouble = Readonly<Partial<Record<ConditionReason, number>>>;
 
 export interface ConditionEvent {
   readonly type: "Normal" | "Warning";
-  readonly reason: ConditionReason;
+  readonly reason: ConditionReason | "StockExtractorPresent";
   readonly message: string;
 }
 
@@ -106,7 +108,7 @@ export function conditionsOf(input: ConditionsInput): Conditions {
     Progressing: progressingOf(input),
     Degraded: degraded,
     FeatureGateEnabled: gateOf(input),
-    ExtractorReady: readyOf(input.node),
+    ExtractorReady: withStock(readyOf(input.node), input),
     GathererReady: readyOf(input.gatherer),
     GatherSucceeded: gatheredOf(input),
   };
@@ -121,7 +123,7 @@ export function conditionsOf(input: ConditionsInput): Conditions {
   const waits = [afterMs, silenceLeftMs > 0 ? silenceLeftMs : undefined].filter((ms) => ms !== undefined);
   return {
     conditions,
-    events: eventsOf(conditions, previous),
+    events: [...eventsOf(conditions, previous), ...stockEvents(conditions, previous)],
     trouble,
     afterMs: waits.length === 0 ? undefined : Math.min(...waits),
   };
@@ -129,6 +131,20 @@ export function conditionsOf(input: ConditionsInput): Conditions {
 
 function readyOf({ state, reason, message }: Health): Verdict {
   return { status: state === "ready" ? "True" : "False", reason, message };
+}
+
+const stockSentence =
+  "OpenShift's own extractor runs as well and is left alone (DaemonSet openshift-insights/insights-runtime-extractor)";
+
+function withStock(verdict: Verdict, { stockExtractor }: ConditionsInput): Verdict {
+  return stockExtractor ? { ...verdict, message: `${verdict.message}. ${stockSentence}` } : verdict;
+}
+
+/** Once, when it is seen first. */
+function stockEvents(conditions: readonly Condition[], previous: readonly Condition[]): readonly ConditionEvent[] {
+  const says = (list: readonly Condition[]) => list.some(({ message }) => message.includes(stockSentence));
+  if (!says(conditions) || says(previous)) return [];
+  return [{ type: "Normal", reason: "StockExtractorPresent", message: stockSentence }];
 }
 
 function gateOf({ config, gate }: ConditionsInput): Verdict {

@@ -25,6 +25,7 @@ interface Observed {
   readonly live: ReadonlyMap<string, Live>;
   readonly scc: boolean;
   readonly tls: ServerTls;
+  readonly stockExtractor: boolean;
   readonly namespaceUid: string;
 }
 
@@ -88,6 +89,7 @@ export class OperandLoop {
       ...health,
       lastGather: lastGatherOf(observed.requests, config.identity),
       unreachable: shared.unreachable,
+      stockExtractor: observed.stockExtractor,
       trouble: this.#trouble,
     });
     this.#trouble = judged.trouble;
@@ -105,19 +107,20 @@ export class OperandLoop {
     const { cluster, nowMs } = this.#world;
     const live = new Map<string, Live>();
     let scc = true;
-    const [config, gate, requests, namespaceUid, tls] = await Promise.all([
+    const [config, gate, requests, namespaceUid, tls, stockExtractor] = await Promise.all([
       cluster.config(),
       cluster.gate(),
       cluster.requests(),
       cluster.namespaceUid(),
       cluster.serverTls(),
+      cluster.stockExtractor(),
       ...operands.map(async (operand) => {
         const read = await cluster.operand(operand);
         if (read.kind === "no API" && operand.kind === "SecurityContextConstraints") scc = false;
         live.set(keyOf(operand), read.kind === "no API" ? { kind: "absent" } : read);
       }),
     ]);
-    return { nowMs: nowMs(), config, gate, requests, live, scc, tls, namespaceUid };
+    return { nowMs: nowMs(), config, gate, requests, live, scc, tls, stockExtractor, namespaceUid };
   }
 
   /** The status is ours from the end of this run on; that it was another's is worth an event. */
