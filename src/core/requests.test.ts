@@ -96,8 +96,8 @@ test("whatever exists, at most one runs or waits, nothing is both kept and given
   );
 });
 
-test("the last full gather: the newest end, not of some namespaces, not superseded", () => {
-  const at = (finishTime: string) => ({ finishTime });
+test("the last full gather: the newest begin, not of some namespaces, not superseded", () => {
+  const at = (startTime: string) => ({ startTime, finishTime: "9" });
   const requests = [
     { ...makeRequest({ name: "old", phase: "Succeeded" }), time: "1" },
     { ...makeRequest({ name: "new", phase: "Failed" }), time: "2" },

@@ -89,11 +89,22 @@ export function queueOf(requests: readonly GatherRequest[]): Queue {
   };
 }
 
-/** The newest finished gather of all namespaces; superseded ones never ran. */
+/** When it began by main's own clock; the gatherer's may be another. */
+export function beginOf({
+  startTime,
+  finishTime,
+}: {
+  startTime?: string | undefined;
+  finishTime?: string | undefined;
+}) {
+  return startTime ?? finishTime ?? "";
+}
+
+/** The finished gather of all namespaces that began last; superseded ones never ran. */
 export function lastFull(requests: readonly GatherRequest[]): GatherRequest | undefined {
   return requests
     .filter((request) => isFull(request) && isFinished(request) && phaseOf(request) !== "Superseded")
-    .sort((a, b) => (a.status.finishTime ?? "").localeCompare(b.status.finishTime ?? ""))
+    .sort((a, b) => beginOf(a.status).localeCompare(beginOf(b.status)))
     .at(-1);
 }
 

@@ -4,7 +4,7 @@ import type { Gate } from "../api/gate.ts";
 import type { Condition } from "../api/object.ts";
 import type { Pods } from "../api/pods.ts";
 import type { GatherRequest } from "../api/request.ts";
-import { lastFull, timeText } from "./requests.ts";
+import { beginOf, lastFull, timeText } from "./requests.ts";
 
 export interface StatusInput {
   readonly identity: ConfigIdentity;
@@ -69,7 +69,7 @@ function inventoryOf(requests: readonly GatherRequest[], identity: ConfigIdentit
 }
 
 function newest(requests: readonly GatherRequest[], identity: ConfigIdentity): GatherRequest | undefined {
-  const known = identity.status.lastGather?.finishTime ?? "";
+  const known = beginOf(identity.status.lastGather ?? {});
   const last = lastFull(requests.filter(({ createdMs }) => createdMs >= identity.createdMs));
-  return (last?.status.finishTime ?? "") >= known ? last : undefined;
+  return last !== undefined && beginOf(last.status) >= known ? last : undefined;
 }

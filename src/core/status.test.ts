@@ -1,0 +1,111 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { ConfigIdentity, ConfigStatus } from "../api/config.ts";
+import { makeRequest } from "./requests.fixture.ts";
+import { type StatusInput, statusOf } from "./status.ts";
+
+const day = (number: number) => `2026-01-0${number}T00:00:00Z`;
+const counts = { pods: 3, containers: 4, shapes: 2, nodesAsked: 2, nodesAnswered: 2, nodesFailed: 0, nodesSkipped: 0 };
+const inventory = [{ kind: "Java", version: "17", containers: 3 }];
+const succeeded = (name: string, begin: string, more: object = {}) =>
+  makeRequest({
+    ...{ name, phase: "Succeeded", createdMs: 1_000 },
+    status: {
+      conditions: [
+        { type: "Progressing", status: "False", reason: "Succeeded", message: "m", lastTransitionTime: begin },
+        { type: "Succeeded", status: "True", reason: "AsExpected", message: "fine", lastTransitionTime: begin },
+      ],
+      ...{
+        startTime: begin,
+        finishTime: day(9),
+        counts,
+        inventory,
+        archive: { name: `${name}.tar.gz`, bytes: 1, sha256: "x" },
+      },
+      ...more,
+    },
+  });
+const identity = (status: ConfigStatus = {}): ConfigIdentity => ({ uid: "u", generation: 2, createdMs: 500, status });
+const input = (changes: Partial<StatusInput> = {}): StatusInput => ({
+  ...{ identity: identity(), conditions: [], gate: { state: "enabled", version: "4.18.0" }, gateIgnored: false },
+  ...{
+    pods: { desired: 3, ready: 2, current: true },
+    requests: [],
+    nextGatherMs: Date.UTC(2026, 0, 5),
+    inventory: true,
+  },
+  ...{ operator: { namespace: "ns", uid: "n" }, version: "1" },
+  ...changes,
+});
+const last = {
+  ...{ name: "b", startTime: day(2), finishTime: day(9), succeeded: true, reason: "AsExpected", message: "fine" },
+  ...{ archive: "b.tar.gz", counts },
+};
+
+test("the whole status, from the gather that began last", () => {
+  assert.equal(statusOf(input({ requests: [succeeded("b", day(2)), succeeded("a", day(1))] })), {
+    observedGeneration: 2,
+    conditions: [],
+    gate: { state: "enabled", version: "4.18.0", source: "FeatureGate" },
+    nodes: { desired: 3, ready: 2, summary: "2/3" },
+    lastGather: last,
+    nextGather: day(5),
+    inventory,
+    storage: "Ephemeral",
+    operator: { namespace: "ns", uid: "n" },
+    version: "1",
+  });
+});
+
+const kept: readonly {
+  readonly rule: string;
+  readonly changes: Partial<StatusInput>;
+  readonly last: string | undefined;
+  readonly inventory?: boolean;
+}[] = [
+  {
+    rule: "no gather on record: what the status says stays",
+    changes: { identity: identity({ lastGather: last, inventory }) },
+    last: "b",
+    inventory: true,
+  },
+  {
+    rule: "an older one on record does not push out a newer one that is gone",
+    changes: { identity: identity({ lastGather: last, inventory }), requests: [succeeded("a", day(1))] },
+    last: "b",
+    inventory: true,
+  },
+  {
+    rule: "one of an earlier config does not count",
+    changes: { identity: { ...identity(), createdMs: 2_000 }, requests: [succeeded("a", day(1))] },
+    last: undefined,
+  },
+  {
+    rule: "a gather without runtimes keeps the inventory of before",
+    changes: { identity: identity({ inventory }), requests: [succeeded("a", day(1), { inventory: [] })] },
+    last: "a",
+    inventory: true,
+  },
+  {
+    rule: "a disabled inventory is taken out of the status",
+    changes: { identity: identity({ inventory }), requests: [succeeded("a", day(1))], inventory: false },
+    last: "a",
+  },
+];
+for (const { rule, changes, last: name, inventory: has = false } of kept)
+  test(rule, () => {
+    const status = statusOf(input(changes));
+    assert.equal([status.lastGather?.name, status.inventory], [name, has ? inventory : undefined]);
+  });
+
+test("an ignored gate and a missing DaemonSet show as what they are", () => {
+  const status = statusOf(
+    input({ gate: { state: "no API" }, gateIgnored: true, pods: undefined, nextGatherMs: undefined }),
+  );
+  assert.equal(
+    [status.gate, status.nodes?.summary, status.nextGather],
+    [{ state: "no API", source: "Config" }, "0/0", undefined],
+  );
+});
+
+test.run();
