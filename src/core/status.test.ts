@@ -77,7 +77,7 @@ const kept: readonly {
   },
   {
     rule: "one of an earlier config does not count",
-    changes: { identity: { ...identity(), createdMs: 2_000 }, requests: [succeeded("a", day(1))] },
+    changes: { identity: { ...identity(), createdMs: Date.UTC(2026, 0, 2) }, requests: [succeeded("a", day(1))] },
     last: undefined,
   },
   {

@@ -70,6 +70,6 @@ function inventoryOf(requests: readonly GatherRequest[], identity: ConfigIdentit
 
 function newest(requests: readonly GatherRequest[], identity: ConfigIdentity): GatherRequest | undefined {
   const known = beginOf(identity.status.lastGather ?? {});
-  const last = lastFull(requests.filter(({ createdMs }) => createdMs >= identity.createdMs));
+  const last = lastFull(requests.filter(({ status }) => Date.parse(beginOf(status)) >= identity.createdMs));
   return last !== undefined && beginOf(last.status) >= known ? last : undefined;
 }
