@@ -23,9 +23,16 @@ const packages: Readonly<Record<string, string>> = {
   "/bin/busybox": "busybox-static",
 };
 
+/** What the extractor's own tests run or look through. */
+const testPackages: Readonly<Record<string, string>> = {
+  strace: "strace",
+  python3: "python3",
+  java: "default-jre-headless",
+};
+
 export interface Need {
-  /** `api`: etcd and an API server; `cluster`: whole nodes as well. */
-  readonly need: "api" | "cluster";
+  /** `api`: etcd and an API server; `cluster`: whole nodes as well; `tests`: and what the extractor's tests run. */
+  readonly need: "api" | "cluster" | "tests";
   /** True: missing Debian packages are installed when this is root on Debian. */
   readonly install: boolean;
   /** Whether the product's own programs are built too; default true. */
@@ -48,7 +55,7 @@ export interface Seen {
 
 /** Returns when everything is there; else throws with one sentence per lack. */
 export async function preflight({ need, install, rust = true }: Need): Promise<void> {
-  if (need === "cluster" && install) installPackages(missingPackages());
+  if (need !== "api" && install) installPackages(missingPackages(need));
   const lacks = lacksOf(look(need), { need, rust });
   if (lacks.length > 0) throw new Error(lacks.join("\n"));
 }
@@ -86,13 +93,13 @@ function look(need: Need["need"]): Seen {
   const output = (program: string, args: readonly string[]) =>
     spawnSync(program, args, { encoding: "utf8" }).stdout ?? "";
   const root = process.getuid?.() === 0;
-  const nodes = need === "cluster" && root;
+  const nodes = need !== "api" && root;
   return {
     go: output("go", ["version"]).trim(),
     cargo: spawnSync("cargo", ["--version"]).status === 0,
     free: Object.fromEntries([cacheDir(), ...(nodes ? [stateRoot()] : [])].map((dir) => [dir, freeBytes(dir)])),
     root,
-    missing: nodes ? missingPackages() : [],
+    missing: nodes ? missingPackages(need) : [],
     namespaces: nodes ? tryNamespaces() : "",
   };
 }
@@ -104,10 +111,11 @@ function freeBytes(dir: string): number {
   return bavail * bsize;
 }
 
-function missingPackages(): readonly string[] {
+function missingPackages(need: Need["need"]): readonly string[] {
+  const wanted = need === "tests" ? { ...packages, ...testPackages } : packages;
   const present = (what: string) =>
     what.startsWith("/") ? existsSync(what) : spawnSync("sh", ["-c", `command -v ${what}`]).status === 0;
-  return Object.entries(packages).flatMap(([what, name]) => (present(what) ? [] : [name]));
+  return Object.entries(wanted).flatMap(([what, name]) => (present(what) ? [] : [name]));
 }
 
 /** In throw-away namespaces: a network as the cluster's, and address translation. */

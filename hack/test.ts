@@ -82,7 +82,8 @@ async function runSafely(kind: Kind): Promise<Tally> {
 }
 
 const chosen = chosenKinds();
-await preflight({ need: chosen.includes("node") ? "cluster" : "api", install: true });
+const needsNodes = chosen.includes("node") || chosen.includes("unit");
+await preflight({ need: needsNodes ? "tests" : "api", install: true });
 let all: Tally = { passed: 0, failed: 0, skipped: 0 };
 for (const kind of chosen) {
   const one = await runSafely(kind);

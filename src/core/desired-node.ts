@@ -117,7 +117,7 @@ function daemonSet(input: DesiredInput): Draft {
             securityContext: { fsGroup: unprivilegedId },
             containers: [proxy(input), exporter(input), extractor(input)],
             volumes: [
-              { name: "data", emptyDir: {} },
+              { name: "data", emptyDir: { sizeLimit: "128Mi" } },
               { name: "container-names", hostPath: { path: "/var/log/containers", type: "Directory" } },
               { name: "tls", secret: { secretName: names.exporterTls, defaultMode: 0o440 } },
               { name: "proxy-config", configMap: { name: names.exporterProxy } },
