@@ -412,6 +412,15 @@ test("an answer that is garbage is not believed; the gather goes on when the ans
   await waitForPhase("garbage", "Succeeded");
 });
 
+test("the API server crashes and comes back: the operator goes on with what has changed meanwhile", async () => {
+  await world.server.crash(3_000);
+  await world.setGate("enabled");
+  await world.waitForCondition("FeatureGateEnabled", "True/GateEnabled");
+  await make("after-the-crash");
+  await pass(61_000);
+  await waitForPhase("after-the-crash", "Succeeded");
+});
+
 test("a gatherer with a certificate of another CA is not asked", async () => {
   await world.stopOperator();
   await world.delete(world.pathOf({ kind: "Secret", name: names.ca }));

@@ -4,6 +4,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync, writ
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Access, kubectl, waitFor } from "../kubectl.ts";
 import { applyOpenshift } from "../openshift/objects.ts";
 import { apiBinaries, ensureBinaries } from "./binaries.ts";
@@ -20,6 +21,8 @@ import {
 export interface ApiServer extends Access {
   /** Where kube config and logs lie; removed by `stop`. */
   readonly dir: string;
+  /** Kills the API server as a crash would, and starts it again on the same data after that time. */
+  crash(downMs: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -51,9 +54,11 @@ export async function startApiServer({
     services: "10.96.255.0/24",
     publishEndpoint: false,
   };
-  const children = [start(dir, "etcd", etcdCommand(place)), start(dir, "kube-apiserver", apiServerCommand(place))];
+  const startServer = () => start(dir, "kube-apiserver", apiServerCommand(place));
+  const children = [start(dir, "etcd", etcdCommand(place))];
+  let server = startServer();
   const stop = async () => {
-    await Promise.all(children.map(end));
+    await Promise.all([...children, server].map(end));
     rmSync(dir, { recursive: true, force: true });
   };
   try {
@@ -64,20 +69,28 @@ export async function startApiServer({
     writeFileSync(access.kubeconfig, kubeconfig(`https://127.0.0.1:${port}`, place.secrets.token, authority), {
       mode: 0o600,
     });
-    await waitFor(
-      "the API server to be ready",
-      async () => {
-        await kubectl(access, ["get", "--raw=/readyz"]);
-        return true;
-      },
-      { everyMs: 200 },
-    );
+    const ready = () =>
+      waitFor(
+        "the API server to be ready",
+        async () => {
+          await kubectl(access, ["get", "--raw=/readyz"]);
+          return true;
+        },
+        { everyMs: 200 },
+      );
+    await ready();
+    const crash = async (downMs: number) => {
+      await end(server);
+      await sleep(downMs);
+      server = startServer();
+      await ready();
+    };
     if (controllers)
       children.push(
         start(dir, "kube-controller-manager", [...controllerCommand(place, access.kubeconfig), "--secure-port=0"]),
       );
     if (openshift) await applyOpenshift(access);
-    return { ...access, dir, stop };
+    return { ...access, dir, crash, stop };
   } catch (cause) {
     await stop();
     throw cause;
