@@ -14,7 +14,7 @@ import {
   X509CertificateGenerator,
 } from "@peculiar/x509";
 import { backdateMs, type Certificate, caLifetimeMs, servingLifetimeMs } from "../core/certificates.ts";
-import type { KeyPair } from "../core/desired.ts";
+import type { KeyPair } from "../core/desired-input.ts";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 

@@ -1,5 +1,5 @@
 /** The gatherer side: the process that reads the cluster's pods and asks the nodes, and who may talk to it. */
-import type { Authority, DesiredInput, Draft, KeyPair } from "./desired.ts";
+import type { Authority, DesiredInput, Draft, KeyPair } from "./desired-input.ts";
 import {
   apiTokenMount,
   apiTokenVolume,

@@ -1,5 +1,5 @@
 /** The node side: the DaemonSet that looks into containers, and what lets it run and be asked. */
-import type { DesiredInput, Draft, KeyPair } from "./desired.ts";
+import type { DesiredInput, Draft, KeyPair } from "./desired-input.ts";
 import {
   apiTokenVolume,
   bindingToShippedRole,

@@ -1,6 +1,6 @@
 /** Pieces that both sides are made of. */
 import type { ServerTls } from "../api/tls-profile.ts";
-import type { Draft, KeyPair } from "./desired.ts";
+import type { Draft, KeyPair } from "./desired-input.ts";
 
 /** A service account whose pods ask for their tokens themselves. */
 export function serviceAccount(name: string): Draft {

@@ -2,7 +2,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { defaultSettings, type Settings, specSchema } from "../api/config.ts";
 import type { KubeObject } from "../api/object.ts";
-import { type DesiredInput, desiredGathererSide, desiredNodeSide } from "./desired.ts";
+import { desiredGathererSide, desiredNodeSide } from "./desired.ts";
+import type { DesiredInput } from "./desired-input.ts";
 import { hashAnnotation, keyOf, operands } from "./operands.ts";
 
 const serving = { certificate: "CERT", key: "KEY" };

@@ -1,55 +1,12 @@
 /** Settings -> the objects of both sides, complete with owner, labels and the hash of what we want. Same input, same bytes. */
 import { createHash } from "node:crypto";
-import { configKind, configName, type Settings } from "../api/config.ts";
+import { configKind, configName } from "../api/config.ts";
 import { apiVersion, fieldManager, type KubeObject } from "../api/object.ts";
-import type { ServerTls } from "../api/tls-profile.ts";
 import { gathererSide } from "./desired-gatherer.ts";
+import type { Authority, DesiredInput, Draft, KeyPair } from "./desired-input.ts";
 import { nodeSide } from "./desired-node.ts";
-import { hashAnnotation, kinds, managedByLabel, type OperandKind, partOfLabel, type Side } from "./operands.ts";
+import { hashAnnotation, kinds, managedByLabel, partOfLabel } from "./operands.ts";
 import { canonical } from "./same.ts";
-
-export interface Images {
-  readonly extractor: string;
-  readonly exporter: string;
-  readonly proxy: string;
-  readonly gatherer: string;
-}
-
-export interface KeyPair {
-  /** PEM. */
-  readonly certificate: string;
-  /** PEM, PKCS 8. */
-  readonly key: string;
-}
-
-/** What clients trust, and the key behind it. */
-export interface Authority {
-  readonly ca: KeyPair;
-  /** PEM of every CA that clients must trust now. */
-  readonly bundle: string;
-}
-
-export interface DesiredInput {
-  readonly namespace: string;
-  readonly configUid: string;
-  /** Uid of each side's service account: tokens of one that was made anew are worth nothing to the pods that run. */
-  readonly accountUids: Readonly<Record<Side, string>>;
-  readonly images: Images;
-  readonly settings: Settings;
-  /** The cluster's TLS profile, which the proxies obey. */
-  readonly tls: ServerTls;
-  /** The cluster serves SecurityContextConstraints. */
-  readonly scc: boolean;
-}
-
-/** An object before main's own labels and owner are on it. */
-export interface Draft {
-  readonly kind: OperandKind;
-  readonly name: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  /** Everything beside kind and metadata. */
-  readonly body: Readonly<Record<string, unknown>>;
-}
 
 /** The objects of the node side, in apply order; `serving` is the exporters' certificate. */
 export function desiredNodeSide(input: DesiredInput, serving: KeyPair): readonly KubeObject[] {

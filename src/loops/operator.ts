@@ -16,7 +16,7 @@ import { InsightsOperator, type WatchRule } from "../adapters/operator.ts";
 import { type LoopName, loopNames, operatorMetrics } from "../adapters/operator-metrics.ts";
 import type { Logger } from "../adapters/telemetry.ts";
 import { fieldManager } from "../api/object.ts";
-import type { Images } from "../core/desired.ts";
+import type { Images } from "../core/desired-input.ts";
 import { managedByLabel, names, operands } from "../core/operands.ts";
 import { OperandLoop } from "./operand.ts";
 import { RequestLoop } from "./requests.ts";

@@ -2,7 +2,7 @@
 import { inspect, isPair, issueCa, issueServing, splitPem } from "../adapters/issuer.ts";
 import { decodeKeyPair, decodePem } from "../api/tls.ts";
 import { planCertificates, type ServingName } from "../core/certificates.ts";
-import type { Authority, KeyPair } from "../core/desired.ts";
+import type { Authority, KeyPair } from "../core/desired-input.ts";
 import { dnsNames, keyOf, names } from "../core/operands.ts";
 import { isOurs, type Live } from "../core/plan.ts";
 

@@ -5,7 +5,7 @@ import type { Gatherer } from "../adapters/gatherer.ts";
 import type { OperatorMetrics } from "../adapters/operator-metrics.ts";
 import type { Logger } from "../adapters/telemetry.ts";
 import type { Settings } from "../api/config.ts";
-import type { Images } from "../core/desired.ts";
+import type { Images } from "../core/desired-input.ts";
 
 export interface OperatorWorld {
   readonly api: Api;
