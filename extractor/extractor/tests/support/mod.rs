@@ -174,6 +174,7 @@ impl Container {
              cd $ROOT\n\
              pivot_root . . && umount -l . && cd /\n\
              echo ready; read go\n\
+             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
              exec setpriv {capabilities} --reuid {uid} --regid {uid} --clear-groups -- {command} < /dev/null > /dev/null\n",
             work = work.display(),
             root = if spec.has_users {
