@@ -83,8 +83,17 @@ export async function ours(cluster: Cluster, kind: string): Promise<readonly str
     .sort();
 }
 
-/** Asks for a gather and waits until it is over; the finished object. */
+/**
+ * Asks for a gather and waits until it is over; the finished object. Of requests that wait only one stays, the schedule's own first,
+ * so one that came at a bad moment is made again, as a user would.
+ */
 export async function gather(cluster: Cluster, timeoutMs = 240_000): Promise<FinishedGather> {
+  const finished = await gatherOnce(cluster, timeoutMs);
+  const isSuperseded = finished.status?.conditions?.some(({ reason }) => reason === "Superseded") === true;
+  return isSuperseded ? gatherOnce(cluster, timeoutMs) : finished;
+}
+
+async function gatherOnce(cluster: Cluster, timeoutMs: number): Promise<FinishedGather> {
   const name = (
     await kubectl(cluster, ["create", "-o", "name", "-f", join(cloneDir, "docs/examples/gather.yaml")])
   ).trim();
@@ -92,7 +101,10 @@ export async function gather(cluster: Cluster, timeoutMs = 240_000): Promise<Fin
     `${name} to finish`,
     async () => {
       const object = JSON.parse(await kubectl(cluster, ["get", name, "-o", "json"])) as FinishedGather;
-      return object.status?.finishTime === undefined ? undefined : object;
+      const { status } = object;
+      const isOver =
+        status?.finishTime !== undefined || status?.conditions?.some(({ reason }) => reason === "Superseded");
+      return isOver ? object : undefined;
     },
     { timeoutMs, everyMs: 1_000 },
   );
