@@ -75,14 +75,21 @@ impl RuntimeInfo {
         (info, dropped)
     }
 
-    /// Runtime info of the container's main process: among the users' mains a recognised kind comes first, then the
-    /// oldest, then the lowest pid. The operating system is the first that any user names.
+    /// Runtime info of the container's main process: among the users' mains a language platform or a known server comes first,
+    /// then a merely compiled program, then the rest; among equals the oldest, then the lowest pid. The operating system is the first that any user names.
     pub fn from_details(details: &[Detail]) -> Self {
         let main = details
             .iter()
             .flat_map(|detail| detail.processes.iter().map(move |process| (detail, process)))
             .filter(|(_, process)| process.role == "main")
-            .min_by_key(|(_, process)| (process.kind.is_empty(), process.start, process.pid));
+            .min_by_key(|(_, process)| {
+                (
+                    process.kind.is_empty(),
+                    is_merely_compiled(process),
+                    process.start,
+                    process.pid,
+                )
+            });
         let os = operating_system(details);
         let mut info = Self {
             os: os.id,
@@ -96,6 +103,7 @@ impl RuntimeInfo {
             info.runtimes = process
                 .runtimes
                 .iter()
+                .filter(|runtime| runtime.is_in_answer)
                 .map(|runtime| Component {
                     name: runtime.name.clone(),
                     version: runtime.version.clone(),
@@ -128,6 +136,11 @@ impl RuntimeInfo {
     pub fn is_recognised(&self) -> bool {
         !self.kind.is_empty() || !self.runtimes.is_empty()
     }
+}
+
+/// Whether no more is known of the process than that it was compiled.
+fn is_merely_compiled(process: &Process) -> bool {
+    process.kind == "C/C++" && process.runtimes.is_empty()
 }
 
 /// The first operating system named; the order of the users is that of the files' uids.

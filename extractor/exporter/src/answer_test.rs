@@ -128,7 +128,7 @@ fn the_main_process_is_chosen_among_the_users() {
 #[test]
 fn detail_is_one_more_key_in_clear_text() {
     let file = "os\tdebian\t12\t/etc/os-release\nprocess\t9\t20\tmain\tJava\t17.0.7\tDebian\tmapped libjvm.so\trelease\n\
-                process\t5\t10\tinit\t\t\t\t\t\nruntime\t9\tQuarkus\t3.8.1\tjar <a>\nnote\tkind\tbudget\tb\nnote\tkind\tbudget\ta\n";
+                process\t5\t10\tinit\t\t\t\t\t\nruntime\t9\tQuarkus\t3.8.1\tjar <a>\tanswer\nnote\tkind\tbudget\tb\nnote\tkind\tbudget\ta\n";
     let details = vec![detail(file.as_bytes()), detail(b"note\tkind\tbudget\ta\n")];
     let info = RuntimeInfo::from_details(&details);
     assert_eq!(

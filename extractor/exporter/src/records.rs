@@ -54,6 +54,8 @@ pub struct Runtime {
     pub version: String,
     /// Where it was found.
     pub evidence: String,
+    /// Whether it belongs into the answer that all callers get, and not only into the details.
+    pub is_in_answer: bool,
 }
 
 /// One process that was looked at.
@@ -183,6 +185,7 @@ fn record(line: &[u8], detail: &mut Detail, runtimes: &mut Vec<(u32, Runtime)>) 
                 name,
                 version: value(&mut fields)?,
                 evidence: text(&mut fields)?,
+                is_in_answer: one_of(&["", "answer"], &mut fields)? == "answer",
             };
             end(fields)?;
             if runtime.name.is_empty() || runtimes.len() >= MAX_RUNTIMES {
@@ -265,9 +268,9 @@ mod tests {
     #[test]
     fn a_detail_file_becomes_facts() {
         let read = detail(
-            b"runtime\t7\tQuarkus\t3.8.1\tjar\nos\tdebian\t12\t/etc/os-release\n\
+            b"runtime\t7\tQuarkus\t3.8.1\tjar\tanswer\nos\tdebian\t12\t/etc/os-release\n\
               process\t7\t99\tmain\tJava\t17.0.13\tDebian\tlibjvm.so\trelease\n\
-              runtime\t7\tCamel\t\tjar\nruntime\t7\tQuarkus\t3.8.1\tother jar\n\
+              runtime\t7\tCamel\t\tjar\t\nruntime\t7\tQuarkus\t3.8.1\tother jar\tanswer\n\
               note\tkindVersion\tunversioned\tno <version>\n",
         );
         assert_eq!(read.dropped, 0);
@@ -294,8 +297,12 @@ mod tests {
             ("free text as a value", "process\t2\t1\tother\t<b>\t\t\t\t\n"),
             ("a terminal escape in the evidence", "os\tdebian\t12\t\u{1b}[2J\n"),
             ("NUL", "os\tdebian\0\t12\t\n"),
-            ("a framework without a name", "runtime\t1\t\t1\t\n"),
-            ("a framework of an unknown process", "runtime\t9\tQuarkus\t1\t\n"),
+            ("a framework without a name", "runtime\t1\t\t1\t\tanswer\n"),
+            (
+                "a framework of an unknown process",
+                "runtime\t9\tQuarkus\t1\t\tanswer\n",
+            ),
+            ("a framework with an odd flag", "runtime\t1\tQuarkus\t1\t\tyes\n"),
             ("unknown reason", "note\tkind\tbored\t\n"),
             ("no newline at the end", "os\tdebian\t1"),
         ] {

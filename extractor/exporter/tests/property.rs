@@ -128,7 +128,7 @@ fn detail_files(random: &mut Random) -> (Vec<(String, String)>, Facts) {
             let mut runtimes = Vec::new();
             for _ in 0..random.below(3) {
                 let found = (random.pick(&FRAMEWORKS).to_owned(), random.pick(&VERSIONS).to_owned());
-                lines += &format!("runtime\t{pid}\t{}\t{}\ta.jar\n", found.0, found.1);
+                lines += &format!("runtime\t{pid}\t{}\t{}\ta.jar\tanswer\n", found.0, found.1);
                 runtimes.push(found);
             }
             runtimes.sort();

@@ -11,10 +11,11 @@ use node::root::Budget;
 use node::sys::{self, Instruction, Namespace};
 use node::table::{self, Process};
 
-use crate::look::{self, Subject, World};
+use crate::look::{self, MAX_PROCESSES, World};
 use crate::output::Files;
 use crate::report;
 use crate::sandbox;
+use crate::subject::Subject;
 
 /// A child's exit code when its files are written.
 pub const DONE: u8 = 0;
@@ -27,8 +28,6 @@ const PANICKED: u8 = 12;
 /// When its files could not be written.
 const UNWRITTEN: u8 = 13;
 
-/// No more processes of one user are looked at: the oldest count.
-pub const MAX_PROCESSES: usize = 64;
 /// No more bytes are read for one user of a container.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -169,5 +168,6 @@ fn subject(proc: BorrowedFd, process: &Process) -> Option<Subject> {
         environment: open(c"environ", libc::O_RDONLY),
         command_line: open(c"cmdline", libc::O_RDONLY),
         root: open(c"root", libc::O_PATH | libc::O_DIRECTORY),
+        directory: open(c"cwd", libc::O_PATH | libc::O_DIRECTORY),
     })
 }

@@ -19,6 +19,7 @@ mod roles;
 mod sandbox;
 mod scan;
 mod server;
+mod subject;
 
 use arguments::{Arguments, Command};
 

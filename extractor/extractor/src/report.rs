@@ -1,6 +1,7 @@
 //! What a child writes: upstream's three files and the file of details. All text was checked or cleaned before.
 
 use fingerprints::os_release::Os;
+use fingerprints::rule::{Runtime, is_in_answer};
 
 use crate::look::{Finding, Note};
 use crate::roles::Role;
@@ -27,7 +28,7 @@ pub fn os(os: &Option<(Os, &str)>) -> String {
 /// The content of `runtime-kind.txt`: the main process's kind.
 pub fn kind(findings: &[Finding]) -> String {
     main(findings)
-        .and_then(|main| main.kind.as_ref())
+        .and_then(|main| main.identity.kind.as_ref())
         .map_or(String::new(), |kind| {
             properties(&[
                 ("runtime-kind", kind.name),
@@ -37,12 +38,14 @@ pub fn kind(findings: &[Finding]) -> String {
         })
 }
 
-/// The content of `runtimes-fingerprints.txt`: the main process's frameworks.
+/// The content of `runtimes-fingerprints.txt`: the main process's frameworks, as far as they belong into the answer.
 pub fn runtimes(findings: &[Finding]) -> String {
-    let runtimes = main(findings).map_or(&[][..], |main| &main.runtimes);
+    let runtimes = main(findings).map_or(&[][..], |main| &main.identity.runtimes);
     let mut lines: Vec<_> = runtimes
         .iter()
-        .map(|runtime| format!("{}={}\n", runtime.name, runtime.version))
+        .zip(is_in_answer(runtimes))
+        .filter(|(_, is_in_answer)| *is_in_answer)
+        .map(|((_, runtime), _)| format!("{}={}\n", runtime.name, runtime.version))
         .collect();
     lines.sort_unstable();
     lines.concat()
@@ -58,12 +61,13 @@ pub fn detail(os: &Option<(Os, &str)>, findings: &[Finding], notes: &[Note]) -> 
     let (first, rest): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.role == Role::Main);
     for finding in first.into_iter().chain(rest) {
         let pid = finding.pid.to_string();
-        let (name, version, implementer) = match &finding.kind {
+        let identity = &finding.identity;
+        let (name, version, implementer) = match &identity.kind {
             Some(kind) => (kind.name, kind.version.as_str(), kind.implementer.as_str()),
             None => ("", "", ""),
         };
         let (start, role) = (finding.start.to_string(), finding.role.word());
-        let evidence = (finding.evidence.as_str(), finding.version_evidence.as_str());
+        let evidence = (identity.evidence.as_str(), identity.version_evidence.as_str());
         add(
             &mut text,
             &[
@@ -78,11 +82,15 @@ pub fn detail(os: &Option<(Os, &str)>, findings: &[Finding], notes: &[Note]) -> 
                 evidence.1,
             ],
         );
-        for runtime in &finding.runtimes {
-            add(
-                &mut text,
-                &["runtime", &pid, &runtime.name, &runtime.version, &runtime.evidence],
-            );
+        let flags = is_in_answer(&identity.runtimes);
+        for ((_, runtime), is_in_answer) in identity.runtimes.iter().zip(flags) {
+            let answer = if is_in_answer { "answer" } else { "" };
+            let Runtime {
+                name,
+                version,
+                evidence,
+            } = runtime;
+            add(&mut text, &["runtime", &pid, name, version, evidence, answer]);
         }
     }
     for note in notes {
@@ -102,9 +110,9 @@ fn add(text: &mut String, fields: &[&str]) {
 #[cfg(test)]
 mod tests {
     use fingerprints::Kind;
+    use fingerprints::rule::{Identity, Tier};
 
     use super::*;
-    use crate::look::Runtime;
 
     fn finding(pid: u32, role: Role) -> Finding {
         let kind = Kind {
@@ -112,19 +120,26 @@ mod tests {
             version: "17.0.13".into(),
             implementer: "Red Hat, Inc.".into(),
         };
-        let runtime = Runtime {
-            name: "Quarkus".into(),
-            version: "3.8.1".into(),
-            evidence: "a jar".into(),
+        let runtime = |tier, name: &str| {
+            let runtime = Runtime {
+                name: name.into(),
+                version: "3.8.1".into(),
+                evidence: "a jar".into(),
+            };
+            (tier, runtime)
         };
+        let runtimes = vec![runtime(Tier::Upstream, "Quarkus"), runtime(Tier::Library, "Netty")];
         Finding {
             pid,
             start: 99,
             role,
-            kind: (role == Role::Main).then_some(kind),
-            evidence: "mapped /libjvm.so".into(),
-            version_evidence: "/release".into(),
-            runtimes: if role == Role::Main { vec![runtime] } else { Vec::new() },
+            identity: Identity {
+                kind: (role == Role::Main).then_some(kind),
+                evidence: "mapped /libjvm.so".into(),
+                version_evidence: "/release".into(),
+                is_wrapper: false,
+                runtimes: if role == Role::Main { runtimes } else { Vec::new() },
+            },
         }
     }
 
@@ -153,7 +168,8 @@ mod tests {
             detail(&system, &findings, &notes),
             "os\tdebian\t12\t/etc/os-release\n\
              process\t8\t99\tmain\tJava\t17.0.13\tRed Hat, Inc.\tmapped /libjvm.so\t/release\n\
-             runtime\t8\tQuarkus\t3.8.1\ta jar\n\
+             runtime\t8\tQuarkus\t3.8.1\ta jar\tanswer\n\
+             runtime\t8\tNetty\t3.8.1\ta jar\t\n\
              process\t7\t99\tinit\t\t\t\tmapped /libjvm.so\t/release\n\
              note\tkind\tdisagreement\tJAVA_HOME is x\n"
         );

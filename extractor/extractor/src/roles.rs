@@ -1,8 +1,9 @@
 //! What each process is to its container.
 //!
-//! The rule for the main process: of those that are neither an init, a shell that waits, nor a helper, one of a recognised
-//! kind comes first, then the oldest, then the one with the lowest number. So the same processes always give the same
-//! answer, and it does not matter where in the tree a process stands.
+//! The rule for the main process: of those that are neither an init, a shell that waits, nor a helper, a language platform or
+//! a known server comes first, then any other compiled program, then the rest; among equals the oldest, then the one with
+//! the lowest number. So the same processes always give the same answer, and it does not matter where in the tree a
+//! process stands.
 
 /// What a process is to its container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,21 +40,24 @@ pub struct Seen {
     pub executable: Vec<u8>,
     /// Its kind, when it is recognised.
     pub kind: Option<&'static str>,
+    /// Whether no more is known of it than that it was compiled.
+    pub is_merely_compiled: bool,
     /// Whether another process of the container is its child.
     pub has_children: bool,
     /// Whether it is the container's oldest process.
     pub is_oldest: bool,
-    /// Whether it is a package manager that started something.
-    pub is_package_manager: bool,
+    /// Whether it is a script known to only start others: a package manager, a supervisor.
+    pub is_starter: bool,
     /// Whether it is a Go program known to only start others.
     pub is_wrapper: bool,
 }
 
-const INITS: [&str; 17] = [
+const INITS: [&str; 22] = [
     "catatonit",
     "conmon",
     "docker-init",
     "dumb-init",
+    "gosu",
     "init",
     "my_init",
     "podman-init",
@@ -61,9 +65,13 @@ const INITS: [&str; 17] = [
     "runit-init",
     "runsv",
     "runsvdir",
+    "runuser",
     "s6-supervise",
     "s6-svscan",
+    "setpriv",
+    "su",
     "su-exec",
+    "sudo",
     "systemd",
     "tini",
     "tini-static",
@@ -71,7 +79,8 @@ const INITS: [&str; 17] = [
 const SHELLS: [&str; 11] = [
     "ash", "bash", "busybox", "csh", "dash", "ksh", "mksh", "sh", "tcsh", "toybox", "zsh",
 ];
-const PACKAGE_MANAGERS: [&str; 12] = [
+/// Scripts, by the name of their file or the title that they give themselves.
+const STARTERS: [&str; 13] = [
     "corepack",
     "npm",
     "npm-cli.js",
@@ -79,6 +88,7 @@ const PACKAGE_MANAGERS: [&str; 12] = [
     "npx-cli.js",
     "pnpm",
     "pnpm.cjs",
+    "supervisord",
     "yarn",
     "yarn.cjs",
     "yarn.js",
@@ -91,13 +101,13 @@ fn base_name(path: &[u8]) -> &str {
     std::str::from_utf8(name).unwrap_or_default()
 }
 
-/// Whether a command line of Node.js is that of a package manager: it runs one's script, or has given itself such a title
-/// (`npm run start`).
-pub fn is_package_manager(command_line: &[u8]) -> bool {
+/// Whether the command line of an interpreter is that of a script that only starts others: a package manager or a
+/// supervisor. It may have given itself a title (`npm run start`).
+pub fn is_starter(command_line: &[u8]) -> bool {
     let words = command_line.split(|byte| *byte == 0).take(4);
     let mut first_words = words.map(|word| base_name(word.split(|byte| *byte == b' ').next().unwrap_or_default()));
     let title = first_words.next().unwrap_or_default();
-    let is_known = |name: &str| PACKAGE_MANAGERS.contains(&name);
+    let is_known = |name: &str| STARTERS.contains(&name);
     // The script is the first argument that is not an option.
     is_known(title) || first_words.find(|word| !word.starts_with('-')).is_some_and(is_known)
 }
@@ -106,8 +116,8 @@ pub fn is_package_manager(command_line: &[u8]) -> bool {
 pub fn assign(seen: &[Seen]) -> Vec<Role> {
     let mut roles: Vec<_> = seen.iter().map(own_role).collect();
     let free = |index: &usize| roles[*index] == Role::Other;
-    let recognised = (0..seen.len()).find(|index| free(index) && seen[*index].kind.is_some());
-    let Some(main) = recognised.or_else(|| (0..seen.len()).find(free)) else {
+    let rank = |process: &Seen| (process.kind.is_none(), process.is_merely_compiled);
+    let Some(main) = (0..seen.len()).filter(free).min_by_key(|index| rank(&seen[*index])) else {
         return roles;
     };
     roles[main] = Role::Main;
@@ -122,10 +132,10 @@ pub fn assign(seen: &[Seen]) -> Vec<Role> {
 /// The role that a process has by itself.
 fn own_role(process: &Seen) -> Role {
     let name = base_name(&process.executable);
-    if (process.is_package_manager || process.is_wrapper) && process.has_children {
+    if (process.is_starter || process.is_wrapper) && process.has_children {
         return Role::Helper;
     }
-    if process.kind.is_some() {
+    if process.kind.is_some() && !process.is_merely_compiled {
         return Role::Other;
     }
     if INITS.contains(&name) {
@@ -151,6 +161,13 @@ mod tests {
         }
     }
 
+    fn compiled(executable: &str) -> Seen {
+        Seen {
+            is_merely_compiled: true,
+            ..seen(executable, Some("C/C++"), false)
+        }
+    }
+
     fn first(seen: Seen) -> Seen {
         Seen {
             is_oldest: true,
@@ -161,7 +178,7 @@ mod tests {
     #[test]
     fn the_main_process_is_found_whatever_started_it() {
         let npm = Seen {
-            is_package_manager: true,
+            is_starter: true,
             ..seen("/usr/bin/node", Some("Node.js"), true)
         };
         let wrapper = Seen {
@@ -212,6 +229,21 @@ mod tests {
                 vec![first(seen("/opt/jdk/bin/java", Some("Java"), true)), sleep()],
                 "main other",
             ),
+            (
+                "a compiled program before the one that is known",
+                vec![first(compiled("/usr/sbin/cron")), java()],
+                "sidecar main",
+            ),
+            (
+                "tini, which is a compiled program",
+                vec![first(compiled("/usr/bin/tini")), compiled("/app")],
+                "init main",
+            ),
+            (
+                "a compiled program and a shell",
+                vec![first(seen("/bin/sh", None, true)), compiled("/app")],
+                "init main",
+            ),
             ("a wrapper in Go", vec![first(wrapper), node()], "helper main"),
             (
                 "a Go program called tini",
@@ -227,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn package_managers_are_known_by_script_or_title() {
+    fn starters_are_known_by_script_or_title() {
         for (line, expected) in [
             ("npm start\0\0\0", true),
             ("npm run start:prod", true),
@@ -237,11 +269,12 @@ mod tests {
                 true,
             ),
             ("node\0/opt/yarn/bin/yarn.js\0start\0", true),
+            ("/usr/bin/python3\0/usr/bin/supervisord\0-n\0", true),
             ("node\0server.js\0npm\0", false),
             ("node\0/app/npm/server.js\0", false),
             ("", false),
         ] {
-            assert_eq!(is_package_manager(line.as_bytes()), expected, "{line:?}");
+            assert_eq!(is_starter(line.as_bytes()), expected, "{line:?}");
         }
     }
 }

@@ -73,13 +73,15 @@ pub fn close_in(filter: &[Instruction]) -> io::Result<()> {
 }
 
 /// What a child may call once it is inside.
-const ALLOWED: [i64; 19] = [
+const ALLOWED: [i64; 21] = [
     libc::SYS_read,
     libc::SYS_pread64,
     libc::SYS_openat2,
     libc::SYS_openat,
     libc::SYS_close,
     libc::SYS_fstat,
+    libc::SYS_getdents64,
+    libc::SYS_lseek,
     libc::SYS_newfstatat,
     libc::SYS_fstatfs,
     libc::SYS_readlinkat,

@@ -35,6 +35,7 @@ pub struct Layout {
     pub section_table: Option<Range<u64>>,
     /// Whether it asks for a loader, as everything does that uses shared libraries.
     pub has_interpreter: bool,
+    interpreter: Range<u64>,
     /// Whether the start carries the mark of the UPX packer.
     pub is_packed: bool,
     is_64: bool,
@@ -74,12 +75,16 @@ fn layout<H: FileHeader<Endian = Endianness>>(start: &[u8], is_64: bool) -> Opti
             is_executable: flags & PF_X != 0,
         }
     });
+    let interpreter = headers.iter().find(|segment| segment.p_type(endian) == PT_INTERP);
     let table_bytes = u64::from(header.e_shnum(endian)) * if is_64 { 64 } else { 40 };
     let table = range(header.e_shoff(endian).into(), table_bytes);
     Some(Layout {
         segments: segments.collect(),
         section_table: (table.start > 0 && (1..=MAX_TABLE_BYTES).contains(&table_bytes)).then_some(table),
-        has_interpreter: headers.iter().any(|segment| segment.p_type(endian) == PT_INTERP),
+        has_interpreter: interpreter.is_some(),
+        interpreter: interpreter.map_or(0..0, |segment| {
+            range(segment.p_offset(endian).into(), segment.p_filesz(endian).into())
+        }),
         is_packed: memchr::memmem::find(&start[..start.len().min(1024)], b"UPX!").is_some(),
         is_64,
         endian,
@@ -92,6 +97,15 @@ fn range(start: u64, length: u64) -> Range<u64> {
 }
 
 impl Layout {
+    /// The path of the loader, from the same bytes that the layout was parsed from; empty when it does not stand in them.
+    pub fn interpreter<'a>(&self, start: &'a [u8]) -> &'a [u8] {
+        let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
+        let path = start
+            .get(at(self.interpreter.start)..at(self.interpreter.end))
+            .unwrap_or_default();
+        path.split(|byte| *byte == 0).next().unwrap_or_default()
+    }
+
     /// The sections that the bytes of the section table describe, with the section that holds their names.
     pub fn sections(&self, table: &[u8]) -> Option<(Vec<Section>, Range<u64>)> {
         if self.is_64 {

@@ -1,7 +1,10 @@
 //! Go, from the build information that its linker puts into every program, stripped or not.
 
+use crate::Kind;
 use crate::elf::Layout;
-use crate::value::value;
+use crate::rule::{Found, Platform};
+use crate::value::{self, value};
+use crate::view::View;
 
 /// The kind as the answer names it.
 pub const KIND: &str = "Golang";
@@ -96,6 +99,37 @@ fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
         }
     }
     None
+}
+
+/// Go: build information in the executed file, whatever it is called, stripped or not.
+pub const PLATFORM: Platform = Platform {
+    kind: KIND,
+    about: "build information (`.go.buildinfo`) in the executed file, with the toolchain's version",
+    find: platform,
+};
+
+fn platform(view: &mut dyn View) -> Option<Found> {
+    let program = view.program();
+    let version = program.go.clone()?;
+    let evidence = format!("build information in {}", value::text(&view.executable()));
+    if version.is_empty() {
+        let message = format!("The {evidence} holds no version");
+        view.note("kindVersion", "unversioned", message);
+    }
+    let version_evidence = if version.is_empty() {
+        String::new()
+    } else {
+        evidence.clone()
+    };
+    Some(Found {
+        kind: Kind {
+            version,
+            ..Kind::named(KIND)
+        },
+        evidence,
+        version_evidence,
+        is_wrapper: program.go_package.as_deref().is_some_and(is_wrapper),
+    })
 }
 
 #[cfg(test)]

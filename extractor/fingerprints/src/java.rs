@@ -2,7 +2,9 @@
 
 use crate::Kind;
 use crate::properties::lookup;
-use crate::value::{value, version};
+use crate::rule::{Found, Platform};
+use crate::value::{self, value, version};
+use crate::view::View;
 
 /// The kind as the answer names it.
 pub const KIND: &str = "Java";
@@ -41,6 +43,53 @@ pub fn release(bytes: &[u8]) -> Kind {
 pub fn disagrees(java_home: &[u8], libjvm: &[u8]) -> bool {
     let named = java_home.strip_suffix(b"/").unwrap_or(java_home);
     !named.is_empty() && !homes(libjvm).contains(&named)
+}
+
+/// Java, by the virtual machine that is mapped.
+pub const PLATFORM: Platform = Platform {
+    kind: KIND,
+    about: "`libjvm.so` is mapped, wherever it lies and whatever started it; version and implementer stand in the `release` file of its home",
+    find: platform,
+};
+
+fn platform(view: &mut dyn View) -> Option<Found> {
+    let mapped = view.mapped();
+    let library = mapped.iter().find(|path| is_virtual_machine(path))?;
+    let mut found = Found::by(KIND, format!("mapped {}", value::text(library)));
+    let path = homes(library)
+        .into_iter()
+        .map(|home| [home, b"/release"].concat())
+        .find(|path| view.size(path).is_some());
+    if let Some(bytes) = path.as_ref().and_then(|path| view.read(path, MAX_RELEASE_BYTES)) {
+        found.kind = release(&bytes);
+        if !found.kind.version.is_empty() || !found.kind.implementer.is_empty() {
+            found.version_evidence = path.as_deref().map(value::text).unwrap_or_default();
+        }
+    }
+    if found.kind.version.is_empty() {
+        let message = format!("No release file beside {} names a version", value::text(library));
+        view.note("kindVersion", "unversioned", message);
+    }
+    note_java_home(library, path, view);
+    Some(found)
+}
+
+/// Notes a `JAVA_HOME` that names another Java than the one that runs.
+fn note_java_home(library: &[u8], release: Option<Vec<u8>>, view: &mut dyn View) {
+    let Some(java_home) = view.variable("JAVA_HOME").filter(|named| disagrees(named, library)) else {
+        return;
+    };
+    // Another name, such as a link, for the same home is no disagreement.
+    let other = [java_home.as_slice(), b"/release"].concat();
+    if release.is_some_and(|release| view.is_same(&release, &other)) {
+        return;
+    }
+    let (named, library) = (value::text(&java_home), value::text(library));
+    view.note(
+        "kind",
+        "disagreement",
+        format!("JAVA_HOME is {named}, but {library} is mapped"),
+    );
 }
 
 #[cfg(test)]

@@ -6,20 +6,27 @@
 #![forbid(unsafe_code)]
 
 pub mod elf;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
 pub mod go;
 pub mod java;
 #[cfg(test)]
 mod mutation;
 pub mod node;
 pub mod os_release;
+pub mod process;
+pub mod program;
 pub mod properties;
 pub mod python;
+pub mod rule;
+pub mod rules;
 pub mod value;
+pub mod view;
 
 /// A language platform as the answer names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kind {
-    /// `Java`, `Node.js`, `Python` or `Golang`.
+    /// Such as `Java`; the names are in the rules.
     pub name: &'static str,
     /// As the platform spells it, empty when unknown.
     pub version: String,

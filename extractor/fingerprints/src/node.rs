@@ -2,7 +2,9 @@
 
 use memchr::memmem;
 
-use crate::value::three_numbers;
+use crate::rule::{Found, Platform};
+use crate::value::{self, three_numbers};
+use crate::view::View;
 
 /// The kind as the answer names it.
 pub const KIND: &str = "Node.js";
@@ -10,8 +12,6 @@ pub const KIND: &str = "Node.js";
 /// What stands before the version where the inspector presents itself. The address of the sources
 /// (`nodejs.org/download/release/v`) is no evidence: Bun and Deno carry it too, with the version that they imitate.
 const NEEDLE: &[u8] = b"node.js/v";
-/// How much two windows must overlap so that no string is cut.
-pub const OVERLAP: usize = 128;
 /// Where in the read-only data the official builds of Node.js 12 to 24 have the string: this is looked at first.
 pub const LIKELY: std::ops::Range<u64> = 320 * 1024..832 * 1024;
 
@@ -43,6 +43,56 @@ fn semver(bytes: &[u8]) -> Option<String> {
     // A name that goes on is something else, and a string at the window's edge may be cut.
     matches!(bytes.get(end), Some(0 | b'/' | b'"' | b'\'' | b' '))
         .then(|| format!("v{}", String::from_utf8_lossy(&bytes[..end])))
+}
+
+/// Node.js as the executed file, whatever it is called.
+pub const EXECUTABLE: Platform = Platform {
+    kind: KIND,
+    about: "the executed file exports what Node.js exports and names its version among its constants (`node.js/v22.14.0`)",
+    find: |view| {
+        let program = view.program();
+        exports(&program.names).then(|| inside(view)).flatten()
+    },
+};
+
+/// Node.js in a large file that exports nothing, such as a packed application.
+pub const LARGE: Platform = Platform {
+    kind: KIND,
+    about: "as before, in a file of at least 16 MiB that exports nothing, such as an application packed with Node.js",
+    find: |view| {
+        let program = view.program();
+        (program.size >= LARGE_BYTES && !exports(&program.names))
+            .then(|| inside(view))
+            .flatten()
+    },
+};
+
+/// Node.js as a mapped library.
+pub const LIBRARY: Platform = Platform {
+    kind: KIND,
+    about: "`libnode.so` is mapped; the version stands among its constants",
+    find: |view| {
+        let mapped = view.mapped();
+        let library = mapped.iter().find(|path| is_library(path))?;
+        let version = search(view, library);
+        let found = Found::by(KIND, format!("mapped {}", value::text(library)));
+        Some(found.with_constant(version, library, view))
+    },
+};
+
+/// A program of this size that exports nothing is searched for what Node.js has inside.
+const LARGE_BYTES: u64 = 16 * 1024 * 1024;
+
+fn search(view: &mut dyn View, file: &[u8]) -> Option<String> {
+    view.constants_near(file, KIND, LIKELY, &mut version)
+}
+
+/// Node.js in the executed file, when its constants name a version.
+fn inside(view: &mut dyn View) -> Option<Found> {
+    let path = view.executable();
+    let version = search(view, &path)?;
+    let found = Found::by(KIND, format!("executes {}", value::text(&path)));
+    Some(found.with_constant(Some(version), &path, view))
 }
 
 #[cfg(test)]

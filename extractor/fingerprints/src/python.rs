@@ -2,13 +2,12 @@
 
 use memchr::memmem;
 
-use crate::value::three_numbers;
+use crate::rule::{Found, Platform};
+use crate::value::{self, three_numbers};
+use crate::view::View;
 
 /// The kind as the answer names it.
 pub const KIND: &str = "Python";
-
-/// How much two windows must overlap so that no string is cut.
-pub const OVERLAP: usize = 64;
 
 /// Major and minor version, such as 3 and 13.
 pub type Minor = (u32, u32);
@@ -94,6 +93,63 @@ pub fn choose(candidates: &[String], minor: Option<Minor>) -> Option<String> {
         (Some(version), None) => Some(format!("Python {version}")),
         _ => None,
     }
+}
+
+/// Python as the executed file, or as a library that the executed file is linked with.
+pub const EXECUTABLE: Platform = Platform {
+    kind: KIND,
+    about: "the executed file holds an interpreter (its exported symbols), or is linked with `libpython`; the version stands among the constants of whichever has the interpreter",
+    find: |view| {
+        let program = view.program();
+        let is_inside = exports(&program.names);
+        if !is_inside && !program.needs("libpython") {
+            return None;
+        }
+        let mapped = view.mapped();
+        if let Some(library) = mapped.iter().find(|path| is_library(path)) {
+            return Some(by_library(library, view));
+        }
+        if !is_inside {
+            return None;
+        }
+        let path = view.executable();
+        let minor = minor(&path).or_else(|| mapped.iter().find_map(|path| minor(path)));
+        let version = search(view, &path, minor);
+        let found = Found::by(KIND, format!("executes {}", value::text(&path)));
+        Some(found.with_constant(version, &path, view))
+    },
+};
+
+/// Python as a library that something else has loaded.
+pub const LIBRARY: Platform = Platform {
+    kind: KIND,
+    about: "`libpython` is mapped; the version stands among its constants",
+    find: |view| {
+        let mapped = view.mapped();
+        let library = mapped.iter().find(|path| is_library(path))?;
+        Some(by_library(library, view))
+    },
+};
+
+fn by_library(library: &[u8], view: &mut dyn View) -> Found {
+    let version = search(view, library, minor(library));
+    let found = Found::by(KIND, format!("mapped {}", value::text(library)));
+    found.with_constant(version, library, view)
+}
+
+/// The version that the constants of a file name, given the minor version when it is known: then the first that fits is it;
+/// without, all must be seen.
+fn search(view: &mut dyn View, file: &[u8], minor: Option<Minor>) -> Option<String> {
+    let mut found = Vec::new();
+    view.constants(file, KIND, &mut |window| {
+        found.extend(candidates(window));
+        found.sort_unstable();
+        found.dedup();
+        if window.is_empty() {
+            return choose(&found, minor);
+        }
+        minor.and_then(|minor| choose(&found, Some(minor)))
+    })
 }
 
 #[cfg(test)]

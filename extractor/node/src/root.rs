@@ -89,6 +89,11 @@ impl<Fd: AsFd> File<Fd> {
         Ok(Self { fd, status })
     }
 
+    /// Its descriptor.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
     /// Its length in bytes when it was opened.
     pub fn size(&self) -> u64 {
         self.status.size
@@ -120,10 +125,31 @@ fn acceptable(fd: BorrowedFd) -> Result<Status, Refusal> {
     if !status.is_regular {
         return Err(Refusal::NotRegular);
     }
-    if !LOCAL.contains(&(sys::file_system(fd)? & 0xffff_ffff)) {
-        return Err(Refusal::Foreign);
-    }
+    must_be_local(fd)?;
     Ok(status)
+}
+
+fn must_be_local(fd: BorrowedFd) -> Result<(), Refusal> {
+    match LOCAL.contains(&(sys::file_system(fd)? & 0xffff_ffff)) {
+        true => Ok(()),
+        false => Err(Refusal::Foreign),
+    }
+}
+
+/// The names in the folder at a path below a root, sorted; of a folder that has more, the first ones that it gives.
+pub fn names(root: BorrowedFd, own_files: BorrowedFd, path: &[u8], max_names: usize) -> Result<Vec<Vec<u8>>, Refusal> {
+    let path = CString::new(path).map_err(|_| Refusal::Missing)?;
+    let place = sys::open_in_root(root, &path, libc::O_PATH | libc::O_DIRECTORY)?;
+    must_be_local(place.as_fd())?;
+    let number = CString::new(place.as_raw_fd().to_string()).map_err(|_| Refusal::Missing)?;
+    let folder = sys::open_at(own_files, &number, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
+    let mut names = Vec::new();
+    sys::each_name(folder.as_fd(), |name| {
+        names.push(name.to_vec());
+        names.len() < max_names
+    })?;
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// Opens the file at a path below a root. `own_files` is a descriptor of `/proc/self/fd`.
