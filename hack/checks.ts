@@ -19,6 +19,14 @@ export function checks({ fix }: { readonly fix: boolean }): Step[] {
       ...rust,
       command: ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"],
     },
+    {
+      name: "docs/runtimes.md is fresh",
+      ...rust,
+      command: [
+        ...["cargo", "run", "--quiet", "--locked", "--package", "fingerprints", "--example", "runtimes"],
+        ...(fix ? [] : ["--", "--check"]),
+      ],
+    },
     { name: "crds are fresh", report: "exit code", command: ["node", "hack/crds.ts", ...(fix ? [] : ["--check"])] },
     { name: "bundle is fresh", report: "exit code", command: ["node", "hack/bundle.ts", ...(fix ? [] : ["--check"])] },
     {

@@ -13,11 +13,13 @@ pub mod java;
 #[cfg(test)]
 mod mutation;
 pub mod node;
+pub mod node_packages;
 pub mod os_release;
 pub mod process;
 pub mod program;
 pub mod properties;
 pub mod python;
+pub mod python_packages;
 pub mod rule;
 pub mod rules;
 pub mod value;

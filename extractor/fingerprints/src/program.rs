@@ -49,7 +49,7 @@ impl Program {
         crate::contains(&self.names, &needle)
     }
 
-    /// Whether it needs a library whose name begins so.
+    /// Whether it needs a library, or has a dynamic symbol, whose name begins so.
     pub fn needs(&self, library: &str) -> bool {
         crate::contains(&self.names, &[b"\0", library.as_bytes()].concat())
     }

@@ -90,6 +90,18 @@ pub fn identify<A: Access>(platforms: &[Platform], rules: &[Rule], view: &mut Pr
     let found = platforms
         .iter()
         .find_map(|platform| (!view.is_gone()).then(|| (platform.find)(view)).flatten());
+    if let Some(sandbox) = sandbox(found.as_ref(), view) {
+        let path = value::text(&view.executable());
+        view.note(
+            "kind",
+            "sandboxed",
+            format!("{path} runs {sandbox}, into which cannot be seen from outside"),
+        );
+        return Identity {
+            evidence: path,
+            ..Identity::default()
+        };
+    }
     let Some(found) = found else {
         let path = view.executable();
         let program = view.program();
@@ -118,6 +130,22 @@ pub fn identify<A: Access>(platforms: &[Platform], rules: &[Rule], view: &mut Pr
         is_wrapper: found.is_wrapper,
         runtimes,
     }
+}
+
+/// What keeps a workload out of sight in this process, which is not the workload itself.
+fn sandbox<A: Access>(found: Option<&Found>, view: &mut Process<A>) -> Option<&'static str> {
+    let package = view.program().go_package.clone().unwrap_or_default();
+    if package.starts_with("gvisor.dev/gvisor/") {
+        return Some("gVisor");
+    }
+    // Programs of a managed platform may map such a thing, too, but they are more than that.
+    let is_machine = found.is_none_or(|found| ["C/C++", "Rust"].contains(&found.kind.name))
+        && !view.is_gone()
+        && view
+            .mapped()
+            .iter()
+            .any(|path| path.starts_with(b"anon_inode:kvm-vcpu"));
+    is_machine.then_some("a virtual machine")
 }
 
 /// Whether each of a process's runtimes is part of the compatible answer.
@@ -199,6 +227,22 @@ mod tests {
             .map(|(_, runtime)| runtime.name.as_str())
             .collect();
         assert_eq!(names, ["z", "x", "y"]);
+    }
+
+    #[test]
+    fn a_virtual_machine_is_not_taken_for_its_workload() {
+        let machine = || Fixture::new("/usr/libexec/qemu-kvm").mapped(&["anon_inode:kvm-vcpu:0"]);
+        let of = |kind| Platform {
+            kind,
+            about: "",
+            find: |_| Some(Found::by("C/C++", String::new())),
+        };
+        for platforms in [&[][..], &[of("C/C++")]] {
+            let mut fixture = machine();
+            let identity = identify(platforms, &[], &mut fixture.view());
+            assert_eq!((identity.kind, fixture.notes[0].1), (None, "sandboxed"));
+        }
+        assert_eq!(Fixture::new("/usr/bin/qemu").identify().1, []);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::process::{Access, Process};
 use crate::rule::{self, Identity, Platform, Rule};
-use crate::{go, java, node, python};
+use crate::{go, java, node, node_packages, python, python_packages};
 
 /// Language platforms: the first that finds something counts. What the executed file itself carries comes before what is
 /// mapped into it, and what is mapped before what is only likely.
@@ -18,7 +18,7 @@ pub const PLATFORMS: &[Platform] = &[
 ];
 
 /// Frameworks, libraries and servers: all that fit are told.
-pub const RULES: &[Rule] = &[];
+pub const RULES: &[Rule] = &[node_packages::RULE, python_packages::RULE];
 
 /// What a process is, by these rules.
 pub fn identify<A: Access>(process: &mut Process<A>) -> Identity {

@@ -1,13 +1,17 @@
 //! `/proc/<pid>/maps`, as it streams by.
 
-/// The path of the file that a line says is mapped; none for memory without a file and for the kernel's own names.
+/// What the kernel calls the mapped state of a virtual machine's processor, followed by its number.
+pub const VIRTUAL_PROCESSOR: &[u8] = b"anon_inode:kvm-vcpu";
+
+/// The path of the file that a line says is mapped, or the name of a virtual machine's processor; none for memory without a
+/// file and for the kernel's other names.
 pub fn path(line: &[u8]) -> Option<&[u8]> {
     let mut rest = line;
     for _ in 0..5 {
         let blank = rest.iter().position(|byte| *byte == b' ')?;
         rest = rest[blank..].trim_ascii_start();
     }
-    rest.starts_with(b"/").then_some(rest)
+    (rest.starts_with(b"/") || rest.starts_with(VIRTUAL_PROCESSOR)).then_some(rest)
 }
 
 /// The path without the mark that the kernel puts behind the name of a file that was deleted, and whether it was there.
@@ -84,6 +88,16 @@ mod tests {
                 Some("/opt/my app/lib.so"),
             ),
             ("deleted", "7f1c-7f2d r--p 0 0:3f 9 /a (deleted)", Some("/a (deleted)")),
+            (
+                "a virtual machine's processor",
+                "7f1c-7f2d rw-s 00000000 00:0e 2061 anon_inode:kvm-vcpu:0",
+                Some("anon_inode:kvm-vcpu:0"),
+            ),
+            (
+                "another of the kernel's inodes",
+                "7f1c-7f2d rw-s 00000000 00:0e 2061 anon_inode:[perf_event]",
+                None,
+            ),
             ("no file", "7f1c-7f2d rw-p 00000000 00:00 0 ", None),
             ("no file, cut", "7f1c-7f2d rw-p 00000000 00:00 0", None),
             (
