@@ -17,8 +17,8 @@ use crate::report;
 use crate::sandbox;
 use crate::subject::Subject;
 
-/// A child's exit code when its files are written.
-pub const DONE: u8 = 0;
+/// The highest of a child's exit codes when its files are written; the code is that of what its main process is.
+pub const DONE: u8 = Rank::Nothing as u8;
 /// When no process was left to look at.
 pub const GONE: u8 = 10;
 /// When it could not give up its privileges.
@@ -30,6 +30,19 @@ const UNWRITTEN: u8 = 13;
 
 /// No more bytes are read for one user of a container.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// How good an answer for its container a child has, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// The main process's platform, or a known server.
+    Recognised,
+    /// That the main process is a compiled program, and no more.
+    Compiled,
+    /// No platform.
+    Nothing,
+    /// The child did not come to its end.
+    Unfinished,
+}
 
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
@@ -112,17 +125,17 @@ pub fn look(ready: Ready) -> u8 {
     let mut written = Ok(());
     // The operating system first, so that an answer cut short has at least that.
     let os = look::os(&subjects, &mut world);
-    if let Some(upstream) = &files.upstream {
-        written = written.and(write(&upstream.os, &report::os(&os)));
-    }
+    let upstream = &files.upstream;
+    written = written.and(write(&upstream.os, &report::os(&os)));
     let findings = look::processes(&subjects, oldest_pid, &mut world);
-    if let Some(upstream) = &files.upstream {
-        written = written.and(write(&upstream.kind, &report::kind(&findings)));
-        written = written.and(write(&upstream.runtimes, &report::runtimes(&findings)));
-    }
+    written = written.and(write(&upstream.kind, &report::kind(&findings)));
+    written = written.and(write(&upstream.runtimes, &report::runtimes(&findings)));
     written = written.and(write(&files.detail, &report::detail(&os, &findings, &world.notes)));
     // Ends here, so that nothing is closed or freed one by one.
-    sys::exit_now(if written.is_ok() { DONE } else { UNWRITTEN })
+    sys::exit_now(match written {
+        Ok(()) => report::rank(&findings) as u8,
+        Err(_) => UNWRITTEN,
+    })
 }
 
 fn write(file: &OwnedFd, text: &str) -> std::io::Result<()> {
@@ -137,10 +150,10 @@ fn open(task: &Task) -> std::io::Result<Option<Vec<Subject>>> {
         task.pids.as_raw_fd(),
         task.mounts.as_raw_fd(),
         task.files.detail.as_raw_fd(),
+        task.files.upstream.os.as_raw_fd(),
+        task.files.upstream.kind.as_raw_fd(),
+        task.files.upstream.runtimes.as_raw_fd(),
     ];
-    if let Some(upstream) = &task.files.upstream {
-        kept.extend([&upstream.os, &upstream.kind, &upstream.runtimes].map(AsRawFd::as_raw_fd));
-    }
     kept.sort_unstable();
     sys::close_all_but(&kept)?;
     let processes = task.processes.iter().take(MAX_PROCESSES);

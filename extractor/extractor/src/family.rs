@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use node::cgroup::ContainerId;
 use node::sys::{self, Ending, Pid, Slot};
 
-use crate::child;
+use crate::child::{self, Rank};
 
 /// How long a killed child may take to be gone.
 const DEATH: Duration = Duration::from_millis(500);
@@ -80,7 +80,7 @@ impl Family {
         until: Instant,
         prepare: impl FnOnce() -> Result<Ready, u8>,
         look: impl FnOnce(Ready) -> u8,
-    ) -> io::Result<Outcome> {
+    ) -> io::Result<(Outcome, Rank)> {
         // Of an abandoned first child that made its second one only after it was given up.
         self.abandon(id, self.slot.take());
         let slot = &self.slot;
@@ -101,21 +101,21 @@ impl Family {
     }
 
     /// Waits for a child, and kills it when its time is up.
-    fn end(&mut self, id: ContainerId, pid: Pid, until: Instant) -> io::Result<Outcome> {
+    fn end(&mut self, id: ContainerId, pid: Pid, until: Instant) -> io::Result<(Outcome, Rank)> {
         let waited = sys::open_pid(pid).and_then(|process| {
-            if let Some(outcome) = wait(pid, &process, until)? {
-                return Ok(Some(outcome));
+            if let Some(ending) = wait(pid, &process, until)? {
+                return Ok(Some((outcome(&ending), rank(&ending))));
             }
             sys::kill(pid)?;
             let ended = wait(pid, &process, Instant::now() + DEATH)?;
-            Ok(ended.map(|_| Outcome::TimedOut))
+            Ok(ended.map(|_| (Outcome::TimedOut, Rank::Unfinished)))
         });
-        if let Ok(Some(outcome)) = waited {
-            return Ok(outcome);
+        if let Ok(Some(end)) = waited {
+            return Ok(end);
         }
         // Killed and not gone, or it could not even be waited for: whatever it is, it must not live on unnoticed.
         self.abandon(id, pid);
-        waited.map(|_| Outcome::Abandoned)
+        waited.map(|_| (Outcome::Abandoned, Rank::Unfinished))
     }
 
     fn abandon(&mut self, id: ContainerId, pid: Pid) {
@@ -127,14 +127,14 @@ impl Family {
 }
 
 /// How the child ended; none when it has not by then.
-fn wait(pid: Pid, process: &OwnedFd, until: Instant) -> io::Result<Option<Outcome>> {
+fn wait(pid: Pid, process: &OwnedFd, until: Instant) -> io::Result<Option<Ending>> {
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let is_over = left.is_zero();
         if sys::wait_readable(&[process.as_raw_fd()], Some(left))?.is_some()
             && let Some(ending) = sys::reap(pid)?
         {
-            return Ok(Some(outcome(ending)));
+            return Ok(Some(ending));
         }
         if is_over {
             return Ok(None);
@@ -142,9 +142,16 @@ fn wait(pid: Pid, process: &OwnedFd, until: Instant) -> io::Result<Option<Outcom
     }
 }
 
-fn outcome(ending: Ending) -> Outcome {
-    match ending {
-        Ending::Exited(code) if code == i32::from(child::DONE) => Outcome::Done,
+/// What a child that came to its end found. That is all that a container can make the parent believe, and only about itself.
+fn rank(ending: &Ending) -> Rank {
+    let is_code = |rank: &Rank| matches!(ending, Ending::Exited(code) if *code == *rank as i32);
+    let ranks = [Rank::Recognised, Rank::Compiled, Rank::Nothing];
+    ranks.into_iter().find(is_code).unwrap_or(Rank::Unfinished)
+}
+
+fn outcome(ending: &Ending) -> Outcome {
+    match *ending {
+        Ending::Exited(code) if (0..=i32::from(child::DONE)).contains(&code) => Outcome::Done,
         Ending::Exited(code) if code == i32::from(child::GONE) => Outcome::Gone,
         Ending::Exited(code) if code == i32::from(child::NOT_CONFINED) => Outcome::NotConfined,
         Ending::Killed(libc::SIGSYS) => Outcome::Violation,

@@ -35,11 +35,12 @@ pub struct Folder(OwnedFd);
 pub struct Files {
     /// Everything about this user's processes.
     pub detail: OwnedFd,
-    /// The three files as upstream has them, for the container's first user only.
-    pub upstream: Option<Upstream>,
+    /// The three files as upstream has them.
+    pub upstream: Upstream,
 }
 
-/// Files of upstream's form.
+/// Files of upstream's form. There is one of each for a container, so those of its second user and further ones have names
+/// of their own until theirs is known to be the better answer.
 pub struct Upstream {
     /// `os.txt`
     pub os: OwnedFd,
@@ -47,6 +48,13 @@ pub struct Upstream {
     pub kind: OwnedFd,
     /// `runtimes-fingerprints.txt`
     pub runtimes: OwnedFd,
+}
+
+const UPSTREAM: [&str; 3] = ["os.txt", "runtime-kind.txt", "runtimes-fingerprints.txt"];
+
+/// Upstream's exporter passes over files of such names.
+fn name_of_its_own(index: usize, uid: u32) -> String {
+    format!("{}-{uid}.txt", ["os", "kind", "runtimes"][index])
 }
 
 fn text(name: impl Into<Vec<u8>>) -> io::Result<CString> {
@@ -174,17 +182,30 @@ impl Answer {
 impl Folder {
     /// Makes the files that a child for that user of the container may write.
     pub fn files(&self, uid: u32, is_first: bool) -> io::Result<Files> {
-        let upstream = || {
-            Ok::<_, io::Error>(Upstream {
-                os: self.file("os.txt")?,
-                kind: self.file("runtime-kind.txt")?,
-                runtimes: self.file("runtimes-fingerprints.txt")?,
-            })
+        let upstream = |index: usize| match is_first {
+            true => self.file(UPSTREAM[index]),
+            false => self.file(&name_of_its_own(index, uid)),
         };
         Ok(Files {
             detail: self.file(&format!("detail-{uid}.txt"))?,
-            upstream: is_first.then(upstream).transpose()?,
+            upstream: Upstream {
+                os: upstream(0)?,
+                kind: upstream(1)?,
+                runtimes: upstream(2)?,
+            },
         })
+    }
+
+    /// Of a user that is not the first: its files of upstream's form take the place of those that are there, or go.
+    pub fn settle(&self, uid: u32, is_better: bool) -> io::Result<()> {
+        for (index, name) in UPSTREAM.into_iter().enumerate() {
+            let own = text(name_of_its_own(index, uid))?;
+            match is_better {
+                true => sys::rename_at(self.0.as_fd(), &own, &text(name)?)?,
+                false => sys::remove_at(self.0.as_fd(), &own, false)?,
+            }
+        }
+        Ok(())
     }
 
     fn file(&self, name: &str) -> io::Result<OwnedFd> {
@@ -249,12 +270,41 @@ mod tests {
             "container-id=cri-o://id\ncontainer-name=app\npod-name=web-0\npod-namespace=shop\n"
         );
         assert!(folder.files(1000, false).is_err(), "a file is never opened again");
-        assert!(
-            folder
-                .files(1001, false)
-                .expect("files of another user")
-                .upstream
-                .is_none()
+    }
+
+    #[test]
+    fn of_several_users_the_better_answer_has_the_names_that_upstream_knows() {
+        let root = root("users");
+        let answer = Data::new(&root.0).answer().expect("an answer");
+        let folder = answer.container(42, "cri-o://id", &place()).expect("a container");
+        for (uid, is_better) in [(0, None), (1000, Some(true)), (1001, Some(false))] {
+            let upstream = folder.files(uid, is_better.is_none()).expect("files").upstream;
+            for (file, name) in [
+                (upstream.os, "os"),
+                (upstream.kind, "kind"),
+                (upstream.runtimes, "runtimes"),
+            ] {
+                write!(File::from(file), "{name} of {uid}").expect("write");
+            }
+            if let Some(is_better) = is_better {
+                folder.settle(uid, is_better).expect("settle");
+            }
+        }
+        let path = root.0.join(&answer.name).join("42");
+        let mut files: Vec<_> = fs::read_dir(&path)
+            .expect("list")
+            .map(|entry| entry.expect("entry").file_name().into_string().expect("text"))
+            .filter(|name| !name.starts_with("detail-") && name != "container-info.txt")
+            .map(|name| format!("{name}: {}", fs::read_to_string(path.join(&name)).expect("read")))
+            .collect();
+        files.sort();
+        assert_eq!(
+            files,
+            [
+                "os.txt: os of 1000",
+                "runtime-kind.txt: kind of 1000",
+                "runtimes-fingerprints.txt: runtimes of 1000"
+            ]
         );
     }
 

@@ -3,7 +3,8 @@
 use fingerprints::os_release::Os;
 use fingerprints::rule::{Runtime, is_in_answer};
 
-use crate::look::{Finding, Note};
+use crate::child::Rank;
+use crate::look::{Finding, Note, is_merely_compiled};
 use crate::roles::Role;
 
 /// The file of details never grows beyond this, well below what the child may write.
@@ -16,6 +17,15 @@ fn properties(pairs: &[(&str, &str)]) -> String {
 
 fn main(findings: &[Finding]) -> Option<&Finding> {
     findings.iter().find(|finding| finding.role == Role::Main)
+}
+
+/// How good an answer for the container these are.
+pub fn rank(findings: &[Finding]) -> Rank {
+    match main(findings).map(|main| &main.identity) {
+        Some(identity) if is_merely_compiled(identity) => Rank::Compiled,
+        Some(identity) if identity.kind.is_some() => Rank::Recognised,
+        _ => Rank::Nothing,
+    }
 }
 
 /// The content of `os.txt`.

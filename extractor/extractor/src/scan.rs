@@ -13,7 +13,7 @@ use node::sys::{self, Instruction};
 use node::table::{self, Container, Process};
 
 use crate::arguments::Arguments;
-use crate::child::{self, Task};
+use crate::child::{self, Rank, Task};
 use crate::family::{Family, OUTCOMES, Outcome};
 use crate::log;
 use crate::output::{Answer, Data};
@@ -150,7 +150,7 @@ impl Scanner {
         let Some(oldest) = container.processes.first() else {
             return Ok(Outcome::Gone);
         };
-        let (mut worst, mut folder) = (None, None);
+        let (mut worst, mut folder, mut best) = (None, None, Rank::Unfinished);
         for user in container.users.iter().take(MAX_USERS) {
             let processes: Vec<_> = container
                 .processes
@@ -188,10 +188,16 @@ impl Scanner {
                 filter: &self.filter,
             };
             // The closures consume the task in the children only; here its descriptors are closed when it goes.
-            let outcome = self
+            let (outcome, rank) = self
                 .family
                 .run(container.id, until, || child::prepare(task), child::look)?;
             worst = worst.max(Some(outcome));
+            // The owner of the oldest process comes first and keeps its place among equals.
+            let is_better = rank < best;
+            best = best.min(rank);
+            if !is_first {
+                folder.settle(user.uid, is_better)?;
+            }
             if outcome == Outcome::Abandoned {
                 break;
             }

@@ -326,6 +326,11 @@ fn each_user_of_a_container_is_looked_at_as_itself() {
         "the program of the other user: {}",
         answer.detail
     );
+    assert_eq!(
+        answer.kind().0,
+        "Node.js",
+        "upstream's exporter sees the better answer, too"
+    );
 }
 
 #[test]

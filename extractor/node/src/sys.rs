@@ -78,6 +78,13 @@ pub fn remove_at(dir: BorrowedFd, name: &CStr, is_dir: bool) -> io::Result<()> {
     checked(unsafe { libc::unlinkat(dir.as_raw_fd(), name.as_ptr(), flags) }).map(drop)
 }
 
+/// Gives a file another name in the same directory, in place of the file that has it.
+pub fn rename_at(dir: BorrowedFd, from: &CStr, to: &CStr) -> io::Result<()> {
+    let dir = dir.as_raw_fd();
+    // SAFETY: both names end in NUL and outlive the call.
+    checked(unsafe { libc::renameat(dir, from.as_ptr(), dir, to.as_ptr()) }).map(drop)
+}
+
 /// Sets group and mode of an open file or directory.
 pub fn set_group_and_mode(file: BorrowedFd, group: u32, mode: u32) -> io::Result<()> {
     // SAFETY: no pointers.

@@ -55,6 +55,11 @@ pub struct Finding {
     pub identity: Identity,
 }
 
+/// Whether no more is known than that the program was compiled.
+pub fn is_merely_compiled(identity: &Identity) -> bool {
+    identity.kind.as_ref().is_some_and(|kind| kind.name == COMPILED) && identity.runtimes.is_empty()
+}
+
 /// What is found about each process, in the order given.
 pub fn processes(subjects: &[Subject], oldest_pid: u32, world: &mut World) -> Vec<Finding> {
     let mut memory = Memory::default();
@@ -75,7 +80,7 @@ pub fn processes(subjects: &[Subject], oldest_pid: u32, world: &mut World) -> Ve
             is_oldest: subject.pid == oldest_pid,
             is_starter: may_be_starter && roles::is_starter(&process.arguments().join(&0)),
             kind,
-            is_merely_compiled: kind == Some(COMPILED) && identity.runtimes.is_empty(),
+            is_merely_compiled: is_merely_compiled(&identity),
             is_wrapper: identity.is_wrapper,
             executable: process.executable().to_vec(),
         });
