@@ -2,14 +2,15 @@
 
 use crate::python::{self, Minor};
 use crate::rule::{Rule, Runtime, Tier};
-use crate::value::{self, version};
+use crate::value::{self, three_numbers, version};
 use crate::view::View;
 
 /// Frameworks, by the name of their distribution. They are told when they are installed for the interpreter that runs: which
 /// modules it has imported cannot be seen from outside.
 const FRAMEWORKS: [(&str, &str); 3] = [("django", "Django"), ("flask", "Flask"), ("fastapi", "FastAPI")];
 /// Servers: told when they are what was started.
-const SERVERS: [(&str, &str); 3] = [("gunicorn", "Gunicorn"), ("uvicorn", "Uvicorn"), ("uwsgi", "uWSGI")];
+const SERVERS: [(&str, &str); 3] = [("gunicorn", "Gunicorn"), ("uvicorn", "Uvicorn"), (UWSGI, "uWSGI")];
+const UWSGI: &str = "uwsgi";
 
 /// The rule for all of them.
 pub const RULE: Rule = Rule {
@@ -48,26 +49,48 @@ fn find(view: &mut dyn View) -> Vec<Runtime> {
             }
         }
     }
-    if let (Some((_, name)), false) = (SERVERS.iter().find(|(name, _)| started == Some(*name)), is_server_found) {
-        let evidence = "was started, by its command line".to_owned();
-        view.note(
-            "runtimes",
-            "unversioned",
-            format!("{name} is not installed where it was looked for"),
-        );
+    let server = SERVERS.iter().find(|(name, _)| started == Some(*name));
+    if let (Some((package, name)), false) = (server, is_server_found) {
+        let (version, evidence) = match *package {
+            UWSGI => (
+                uwsgi_version(view),
+                format!("symbols of {}", value::text(&view.executable())),
+            ),
+            _ => (None, "command line".to_owned()),
+        };
+        if version.is_none() {
+            let message = format!("{name} was started, but is not installed where it was looked for");
+            view.note("runtimes", "unversioned", message);
+        }
         found.push(Runtime {
             name: (*name).to_owned(),
-            version: String::new(),
+            version: version.unwrap_or_default(),
             evidence,
         });
     }
     found
 }
 
+/// The one version of uWSGI's form that stands alone among the constants of the executed file (`2.0.21-debian`).
+fn uwsgi_version(view: &mut dyn View) -> Option<String> {
+    let path = view.executable();
+    let mut found = Vec::new();
+    view.constants(&path, UWSGI, &mut |window| {
+        let strings = window.split(|byte| *byte == 0).filter(|text| text.starts_with(b"2."));
+        found.extend(strings.filter(|text| three_numbers(text).is_some()).filter_map(version));
+        found.sort_unstable();
+        found.dedup();
+        match found.as_slice() {
+            [only] if window.is_empty() => Some(only.clone()),
+            _ => None,
+        }
+    })
+}
+
 /// The server that was started, by the script, the module, or the title that it gives itself; uWSGI is a program of its own.
 fn started(view: &mut dyn View) -> Option<&'static str> {
     if view.program().needs("uwsgi_") {
-        return Some("uwsgi");
+        return Some(UWSGI);
     }
     let arguments = view.arguments();
     let mut arguments = arguments.iter().map(Vec::as_slice);
