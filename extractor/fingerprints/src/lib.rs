@@ -5,6 +5,7 @@
 //! caller owns the files and decides how much of them is read.
 #![forbid(unsafe_code)]
 
+pub mod build_info;
 pub mod elf;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use crate::build_info;
 use crate::elf::{self, Layout, Section};
-use crate::go;
 
+/// How much two windows overlap, so that no string is cut.
+pub const OVERLAP: usize = 256;
 /// How much of the names of the dynamic symbols is looked at.
 const NAMES_BYTES: u64 = 64 * 1024;
 
@@ -71,13 +73,13 @@ pub fn read(file: &mut dyn ReadAt, size: u64, buffer: &mut [u8]) -> Option<Progr
     read_sections(file, &layout, &mut facts, buffer)?;
     facts.constants.extend(facts.section(".rodata"));
     let mut names = facts.section(".dynstr");
-    let build_info = facts.section(go::SECTION);
+    let build_section = facts.section(build_info::SECTION);
     if facts.constants.is_empty() {
         let fixed = layout.segments.iter().filter(|segment| !segment.is_writable);
         facts.constants.extend(fixed.map(|segment| segment.file.clone()));
         names = names.or_else(|| facts.constants.first().cloned());
     }
-    go_version(file, &layout, build_info, &mut facts, buffer)?;
+    go_version(file, &layout, build_section, &mut facts, buffer)?;
     if let (Some(names), None) = (names, &facts.go) {
         let length = NAMES_BYTES.min(names.end - names.start) as usize;
         facts.names = file.read_at(names.start, &mut buffer[..length])?.to_vec();
@@ -116,20 +118,22 @@ fn go_version(
             let Some(data) = layout.segments.iter().find(is_data) else {
                 return Some(());
             };
-            let length = (go::SEARCH_BYTES as u64).min(data.file.end - data.file.start) as usize;
+            let length = (build_info::SEARCH_BYTES as u64).min(data.file.end - data.file.start) as usize;
             let window = file.read_at(data.file.start, &mut buffer[..length])?;
-            let Some(at) = go::find(window) else { return Some(()) };
+            let Some(at) = build_info::find(window) else {
+                return Some(());
+            };
             data.file.start + at as u64
         }
     };
-    let window = file.read_at(start, &mut buffer[..go::WINDOW_BYTES])?;
-    let version = match go::parse(window, layout) {
+    let window = file.read_at(start, &mut buffer[..build_info::WINDOW_BYTES])?;
+    let version = match build_info::parse(window, layout) {
         None => return Some(()),
-        Some(go::Version::Inline(version)) => {
-            facts.go_package = go::main_package(window);
+        Some(build_info::Version::Inline(version)) => {
+            facts.go_package = build_info::main_package(window);
             version
         }
-        Some(go::Version::At(address)) => pointed(file, layout, address, buffer)?,
+        Some(build_info::Version::At(address)) => pointed(file, layout, address, buffer)?,
     };
     facts.go = Some(version.unwrap_or_default());
     Some(())
@@ -141,14 +145,14 @@ fn pointed(file: &mut dyn ReadAt, layout: &Layout, address: u64, buffer: &mut [u
         return Some(None);
     };
     let bytes = file.read_at(header.start, &mut buffer[..2 * layout.word_bytes()])?;
-    let Some((address, length)) = go::string_header(bytes, layout) else {
+    let Some((address, length)) = build_info::string_header(bytes, layout) else {
         return Some(None);
     };
     let Some(text) = layout.at_address(address) else {
         return Some(None);
     };
     let text = file.read_at(text.start, &mut buffer[..length as usize])?;
-    Some(go::toolchain(text))
+    Some(build_info::toolchain(text))
 }
 
 /// What the function finds first in the ranges of a file of that size, window by window; windows overlap so that nothing is
@@ -172,7 +176,7 @@ pub fn search(
             if window.len() < length || start + length as u64 >= end {
                 break;
             }
-            start += (length - crate::view::OVERLAP) as u64;
+            start += (length - OVERLAP) as u64;
         }
     }
     find(&[])

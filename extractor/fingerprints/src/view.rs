@@ -31,7 +31,7 @@ pub trait View {
     /// Names in a folder, sorted; of a folder that is larger than the owner's bound, some.
     fn names(&mut self, folder: &[u8]) -> Vec<Vec<u8>>;
     /// What `find` finds first among the constants (read-only data) of an executed or mapped file, window by window; windows
-    /// overlap by [`OVERLAP`] bytes. At the end `find` is called once more, with no bytes, to give what it has collected.
+    /// overlap by [`crate::program::OVERLAP`] bytes. At the end `find` is called once more, with no bytes, to give what it has collected.
     /// The result is remembered for the file and the key, for other processes that have the same file.
     fn constants(
         &mut self,
@@ -55,6 +55,3 @@ pub trait View {
     /// something is `unversioned` is left out when a refused read was noted, which says more.
     fn note(&mut self, about: &'static str, reason: &'static str, message: String);
 }
-
-/// How much two windows overlap, so that no string is cut.
-pub const OVERLAP: usize = 256;
