@@ -1,6 +1,10 @@
 //! A node of folders and threads: a fake extractor that writes directories, and the exporter in front of it.
 #![allow(dead_code, missing_docs)]
 
+#[path = "../../../interop/exporters.rs"]
+pub mod exporters;
+pub mod random;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -12,6 +16,7 @@ use std::time::Duration;
 
 use exporter::limits::Limits;
 use exporter::server::{Settings, serve};
+use exporters::{Exporter, reference_program};
 
 /// What the fake extractor does with a request's text, given the root and the connection.
 pub type Behaviour = dyn Fn(&Path, &str, &mut TcpStream) + Send + Sync;
@@ -19,6 +24,7 @@ pub type Behaviour = dyn Fn(&Path, &str, &mut TcpStream) + Send + Sync;
 pub struct Node {
     pub root: tempfile::TempDir,
     pub exporter: SocketAddr,
+    pub extractor: SocketAddr,
     pub questions: Arc<Mutex<Vec<String>>>,
     pub most_at_once: Arc<AtomicU64>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
@@ -71,6 +77,7 @@ impl Node {
         Self {
             root,
             exporter,
+            extractor,
             questions,
             most_at_once,
             stop: Some(stop),
@@ -79,19 +86,20 @@ impl Node {
     }
 
     pub fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.exporter).expect("connect");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("timeout");
-        stream
+        connect(self.exporter)
     }
 
     pub fn ask(&self, request: &str) -> Reply {
-        let mut stream = self.connect();
-        stream.write_all(request.as_bytes()).expect("send");
-        receive(&mut stream)
+        ask(self.exporter, request)
     }
 
     pub fn get(&self, path: &str) -> Reply {
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
+    }
+
+    /// The reference exporter beside ours: it asks the same extractor and reads the same directories.
+    pub fn reference(&self) -> Exporter {
+        Exporter::start(reference_program(), self.extractor, self.root.path(), None)
     }
 
     pub fn post(&self, path: &str, body: &str) -> Reply {
@@ -176,6 +184,27 @@ fn fake_extractor(root: PathBuf, behaviour: Arc<Behaviour>) -> (SocketAddr, Arc<
     (address, questions, most)
 }
 
+fn connect(exporter: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(exporter).expect("connect");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("timeout");
+    stream
+}
+
+/// The reply of the exporter at that address.
+pub fn ask(exporter: SocketAddr, request: &str) -> Reply {
+    let mut stream = connect(exporter);
+    stream.write_all(request.as_bytes()).expect("send");
+    receive(&mut stream)
+}
+
+/// The body that the exporter at that address answers to a GET.
+pub fn get(exporter: SocketAddr, path: &str) -> Reply {
+    ask(
+        exporter,
+        &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+    )
+}
+
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
@@ -232,4 +261,34 @@ pub fn say(stream: &mut TcpStream, text: &str) {
     // The exporter may have given up.
     let _ = stream.write_all(text.as_bytes());
     let _ = stream.shutdown(Shutdown::Write);
+}
+
+/// The bytes of an answer without the key `detail` of each container.
+pub fn without_detail(body: &str) -> String {
+    const CONTAINER: usize = 4;
+    let (mut depth, mut in_string, mut is_escaped, mut is_hidden) = (0, false, false, false);
+    let mut shown = String::new();
+    for (index, character) in body.char_indices() {
+        let begins = depth == CONTAINER && !in_string && body[index..].starts_with("\"detail\":{");
+        if begins {
+            is_hidden = true;
+            shown.truncate(shown.trim_end_matches(',').len());
+        }
+        match character {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => in_string = !in_string,
+            '{' if !in_string => depth += 1,
+            '}' if !in_string => depth -= 1,
+            _ => {}
+        }
+        if !is_hidden {
+            shown.push(character);
+        }
+        // The object of the details has ended.
+        if is_hidden && depth == CONTAINER && character == '}' && !in_string {
+            is_hidden = false;
+        }
+    }
+    shown
 }

@@ -1,0 +1,3 @@
+module reference-exporter
+
+go 1.25
