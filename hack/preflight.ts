@@ -23,11 +23,14 @@ const packages: Readonly<Record<string, string>> = {
   "/bin/busybox": "busybox-static",
 };
 
-/** What the extractor's own tests run or look through. */
+/** What the extractor's own tests run or look through, and what the samples are built by. */
 const testPackages: Readonly<Record<string, string>> = {
   strace: "strace",
   python3: "python3",
   java: "default-jre-headless",
+  javac: "default-jdk-headless",
+  mvn: "maven",
+  pip3: "python3-pip",
 };
 
 export interface Need {
