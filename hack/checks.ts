@@ -23,7 +23,8 @@ export function checks({ fix }: { readonly fix: boolean }): Step[] {
       name: "docs/runtimes.md is fresh",
       ...rust,
       command: [
-        ...["cargo", "run", "--quiet", "--locked", "--package", "fingerprints", "--example", "runtimes"],
+        "cargo",
+        ..."run --quiet --locked --package fingerprints --example runtimes".split(" "),
         ...(fix ? [] : ["--", "--check"]),
       ],
     },
