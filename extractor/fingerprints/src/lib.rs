@@ -6,23 +6,38 @@
 #![forbid(unsafe_code)]
 
 pub mod build_info;
+pub mod bun;
+pub mod compiled;
+pub mod deno;
+pub mod dotnet;
+pub mod dotnet_bundle;
 pub mod elf;
+pub mod erlang;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture_elf;
 pub mod go;
+pub mod graal;
 pub mod java;
 #[cfg(test)]
 mod mutation;
 pub mod node;
 pub mod node_packages;
 pub mod os_release;
+pub mod path;
+pub mod perl;
+pub mod php;
 pub mod process;
 pub mod program;
 pub mod properties;
 pub mod python;
 pub mod python_packages;
+pub mod ruby;
+pub mod ruby_gems;
 pub mod rule;
 pub mod rules;
+pub mod servers;
 pub mod value;
 pub mod view;
 

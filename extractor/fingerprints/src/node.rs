@@ -27,6 +27,12 @@ pub fn exports(names: &[u8]) -> bool {
     memmem::find(names, b"_ZN4node").is_some() && memmem::find(names, b"_ZN2v8").is_some()
 }
 
+/// Whether the names of the dynamic symbols are those that addons of Node.js need, without being those of Node.js itself: so do
+/// the programs that imitate it.
+pub fn is_imitated(names: &[u8]) -> bool {
+    crate::contains(names, b"\0napi_create_function\0") && !exports(names)
+}
+
 /// The version, spelled `v22.14.0`, when this part of the read-only data has it.
 pub fn version(window: &[u8]) -> Option<String> {
     memmem::find_iter(window, NEEDLE).find_map(|start| semver(&window[start + NEEDLE.len()..]))

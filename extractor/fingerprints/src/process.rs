@@ -137,6 +137,32 @@ impl<'a, A: Access> Process<'a, A> {
         program
     }
 
+    /// What is found in these parts of the file, or was found before for that key.
+    fn found(
+        &mut self,
+        file: &A::File,
+        key: &'static str,
+        ranges: &[Range<u64>],
+        find: &mut dyn FnMut(&[u8]) -> Option<String>,
+    ) -> Option<String> {
+        let (size, identity) = self.access.status(file);
+        let mut remembered = self.memory.constants.iter();
+        if let Some((_, _, found)) = remembered.find(|(of, other, _)| (*of, *other) == (identity, key)) {
+            return found.clone();
+        }
+        let mut reader = Reader {
+            access: &mut self.access,
+            file,
+            about: self.about,
+        };
+        let found = program::search(&mut reader, size, ranges, &mut self.memory.buffer, find);
+        self.was_refused |= self.access.take_refusal();
+        if self.memory.constants.len() < MAX_REMEMBERED {
+            self.memory.constants.push((identity, key, found.clone()));
+        }
+        found
+    }
+
     fn part(&mut self, file: &A::File, offset: u64, max_bytes: usize) -> Option<Vec<u8>> {
         let (size, _) = self.access.status(file);
         let left = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
@@ -257,14 +283,6 @@ impl<A: Access> View for Process<'_, A> {
         find: &mut dyn FnMut(&[u8]) -> Option<String>,
     ) -> Option<String> {
         let file = self.file(file)?;
-        let (size, identity) = self.access.status(&file);
-        let remembered = self.memory.constants.iter();
-        if let Some((_, _, found)) = remembered
-            .clone()
-            .find(|(of, other, _)| (*of, *other) == (identity, key))
-        {
-            return found.clone();
-        }
         let facts = self.facts(&file);
         let at = |range: &Range<u64>, offset: u64| range.start.saturating_add(offset).min(range.end);
         let first = facts
@@ -275,17 +293,17 @@ impl<A: Access> View for Process<'_, A> {
             .filter(|range| !range.is_empty())
             .chain(facts.constants.iter().cloned())
             .collect();
-        let mut reader = Reader {
-            access: &mut self.access,
-            file: &file,
-            about: self.about,
-        };
-        let found = program::search(&mut reader, size, &ranges, &mut self.memory.buffer, find);
-        self.was_refused |= self.access.take_refusal();
-        if self.memory.constants.len() < MAX_REMEMBERED {
-            self.memory.constants.push((identity, key, found.clone()));
-        }
-        found
+        self.found(&file, key, &ranges, find)
+    }
+
+    fn search(
+        &mut self,
+        part: Range<u64>,
+        key: &'static str,
+        find: &mut dyn FnMut(&[u8]) -> Option<String>,
+    ) -> Option<String> {
+        let file = self.executable.clone()?;
+        self.found(&file, key, &[part], find)
     }
 
     fn section(&mut self, name: &str, max_bytes: usize) -> Option<Vec<u8>> {

@@ -54,6 +54,25 @@ pub(crate) fn three_numbers(bytes: &[u8]) -> Option<usize> {
     Some(end)
 }
 
+/// What stands alone between two NULs and begins with `digits.digits.digits`: versions, with whatever follows in them.
+pub(crate) fn standing_alone(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    memchr::memchr_iter(0, bytes).filter_map(|start| {
+        let rest = &bytes[start + 1..];
+        let numbers = three_numbers(rest)?;
+        let is_suffix = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+-._~".contains(byte);
+        let suffix = rest[numbers..].iter().take(40).take_while(is_suffix).count();
+        let end = numbers + suffix;
+        (rest.get(end) == Some(&0)).then(|| &rest[..end])
+    })
+}
+
+/// The three numbers at the start of a version.
+pub(crate) fn numbers(version: &[u8]) -> Option<[u32; 3]> {
+    let text = std::str::from_utf8(&version[..three_numbers(version)?]).ok()?;
+    let mut parts = text.split('.').map_while(|part| part.parse().ok());
+    Some([parts.next()?, parts.next()?, parts.next()?])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

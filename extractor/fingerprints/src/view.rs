@@ -49,6 +49,13 @@ pub trait View {
         near: std::ops::Range<u64>,
         find: &mut dyn FnMut(&[u8]) -> Option<String>,
     ) -> Option<String>;
+    /// The same for a part of the file that is executed, such as one of its sections.
+    fn search(
+        &mut self,
+        part: std::ops::Range<u64>,
+        key: &'static str,
+        find: &mut dyn FnMut(&[u8]) -> Option<String>,
+    ) -> Option<String>;
     /// The start of a section of the file that is executed.
     fn section(&mut self, name: &str, max_bytes: usize) -> Option<Vec<u8>>;
     /// Says why something is not known, or not as expected: `about` is `kind`, `kindVersion` or `runtimes`. A note that
