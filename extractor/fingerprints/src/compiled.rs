@@ -174,8 +174,11 @@ fn c(view: &mut dyn View) -> Option<Found> {
     let path = value::text(&view.executable());
     let linked = match program.interpreter.as_slice() {
         [] => "static".to_owned(),
-        loader if crate::contains(loader, b"ld-musl") => "loaded by musl".to_owned(),
-        loader => format!("loaded by {}", value::text(path::name(loader))),
+        loader if crate::contains(loader, b"/ld-musl") => "dynamic (musl)".to_owned(),
+        loader if crate::contains(loader, b"/ld-linux") || crate::contains(loader, b"/ld64.so") => {
+            "dynamic (glibc)".to_owned()
+        }
+        loader => format!("loaded by {}", value::text(loader)),
     };
     let with = if program.needs("libstdc++.so") || program.needs("libc++.so") {
         ", needs C++'s library"
@@ -266,7 +269,7 @@ mod tests {
                     &[(".dynstr", cpp), (".comment", b"GCC: (GNU) 8.5.0\0GCC: (GNU) 12.2.1\0")],
                     glibc,
                 ),
-                Some("executes /app, loaded by ld-linux-x86-64.so.2, needs C++'s library, made by GCC: (GNU) 12.2.1"),
+                Some("executes /app, dynamic (glibc), needs C++'s library, made by GCC: (GNU) 12.2.1"),
             ),
             (
                 "static",
@@ -279,7 +282,7 @@ mod tests {
                     &[(".dynstr", b"\0libc.musl-x86_64.so.1\0")],
                     Some("/lib/ld-musl-x86_64.so.1"),
                 ),
-                Some("executes /app, loaded by musl"),
+                Some("executes /app, dynamic (musl)"),
             ),
             (
                 "Haskell",

@@ -11,7 +11,7 @@ pub const KIND: &str = "Erlang";
 /// The rule for Erlang.
 pub const PLATFORM: Platform = Platform {
     kind: KIND,
-    about: "the executed file exports what native functions of Erlang need (`enif_...`); the version stands in `releases/25/OTP_VERSION` of the root that its path shows, else, perhaps only the release, among its constants (`Erlang/OTP 25`)",
+    about: "the executed file exports what native functions of Erlang need (`enif_...`); the version stands in `releases/25/OTP_VERSION` of the root that its path shows, else in the banner in its initialised data, else only the release among its constants (`Erlang/OTP 25`)",
     find: |view| {
         if !view.program().needs("enif_") {
             return None;
@@ -23,8 +23,8 @@ pub const PLATFORM: Platform = Platform {
             found.version_evidence = file;
             return Some(found);
         }
-        let mut constants = Constants::default();
-        let version = view.constants(&path, KIND, &mut |window| constants.see(window));
+        let data = view.section(".data", MAX_DATA_BYTES).unwrap_or_default();
+        let version = full(&data).or_else(|| view.constants(&path, KIND, &mut release));
         Some(found.with_constant(version, &path, view))
     },
 };
@@ -57,39 +57,34 @@ fn installed(view: &mut dyn View) -> Option<(String, String)> {
     Some((value::version(bytes.trim_ascii())?, value::text(&path)))
 }
 
-/// What the constants of the emulator tell about its version.
-#[derive(Default)]
-struct Constants {
-    release: Option<String>,
-    versions: Vec<String>,
-}
+const MAX_DATA_BYTES: usize = 256 * 1024;
 
-impl Constants {
-    /// The version that is known when this part was seen; at the end at least the release.
-    fn see(&mut self, window: &[u8]) -> Option<String> {
-        self.release = self.release.take().or_else(|| release(window));
-        let known = |version: &&[u8]| version[..2.min(version.len())].iter().all(u8::is_ascii_digit);
-        let versions = standing_alone(window).filter(known).filter_map(value::version);
-        self.versions.extend(versions.take(32));
-        let release = self.release.as_ref()?;
-        let version = self
-            .versions
-            .iter()
-            .find(|version| version.split('.').next() == Some(release));
-        version.cloned().or_else(|| window.is_empty().then(|| release.clone()))
-    }
-}
-
-/// The release, such as `25`, by the banner that the emulator prints.
-fn release(window: &[u8]) -> Option<String> {
+/// The full version by the emulator's initialised data: it stands alone behind the banner with its release.
+fn full(data: &[u8]) -> Option<String> {
     const NEEDLE: &[u8] = b"\0Erlang/OTP ";
+    memchr::memmem::find_iter(data, NEEDLE).find_map(|start| {
+        let rest = &data[start + NEEDLE.len()..];
+        let digits = rest.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+        rest[digits..].starts_with(b"%s [erts-").then_some(())?;
+        let near = &rest[..rest.len().min(512)];
+        let is_own = |version: &&[u8]| {
+            version
+                .strip_prefix(&rest[..digits])
+                .is_some_and(|more| more.starts_with(b"."))
+        };
+        value::version(standing_alone(near).find(is_own)?)
+    })
+}
+
+/// The release, such as `25`, by what the emulator says about files that it cannot load.
+fn release(window: &[u8]) -> Option<String> {
+    const NEEDLE: &[u8] = b"than the current (Erlang/OTP ";
     memchr::memmem::find_iter(window, NEEDLE).find_map(|start| {
         let rest = &window[start + NEEDLE.len()..];
         let digits = rest.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
-        let ends = rest
-            .get(digits..)
-            .is_some_and(|rest| rest.starts_with(b"%s [erts-") || rest.starts_with(b" [erts-"));
-        ends.then(|| value::version(&rest[..digits]))?
+        rest[digits..]
+            .starts_with(b")")
+            .then(|| value::version(&rest[..digits]))?
     })
 }
 
@@ -148,16 +143,22 @@ fn application(bytes: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
     use crate::fixture::Fixture;
-    use crate::fixture_elf::elf;
+    use crate::fixture_elf::{elf, with_sections};
 
     /// From Debian's `erlang-base` 25.2.3.
-    const BANNER: &[u8] = b"\0Erlang/OTP 25%s [erts-13.1.5] [source] [64-bit] [jit:ns%s]\n\x0025.2.3\0\0\x0013.1.5\0";
+    const BANNER: &[u8] = b"\x0013.1.5\0Erlang/OTP 25%s [erts-13.1.5] [source] [64-bit] [jit:ns%s]\n\x0025.2.3\0\0\0";
+    const LATER: &[u8] = b"compiled for a later version of the runtime system than the current (Erlang/OTP 25).\0";
     const APPLICATION: &[u8] =
         b"{application,elixir,\n    [{description,\"elixir\"},\n     {vsn,\"1.14.0\"},\n     {modules,\n";
     const EMULATOR: &str = "/usr/lib/erlang/erts-13.1.5/bin/beam.smp";
 
-    fn erlang(path: &str, constants: &[u8]) -> Fixture {
-        Fixture::new(path).file(path, elf(b"\0enif_make_atom\0", constants))
+    fn erlang(path: &str, data: &[u8]) -> Fixture {
+        let sections = [
+            (".dynstr", &b"\0enif_make_atom\0"[..]),
+            (".rodata", LATER),
+            (".data", data),
+        ];
+        Fixture::new(path).file(path, with_sections(&sections, Some("/lib64/ld-linux-x86-64.so.2")))
     }
 
     #[test]
@@ -177,11 +178,15 @@ mod tests {
                 Some("25.2.3"),
             ),
             (
-                "whose constants only name the release",
-                erlang("/x", b"\0Erlang/OTP 26%s [erts-14.2] [source]\0"),
-                Some("26"),
+                "whose data name nothing, but its constants the release",
+                erlang("/x", b"\0"),
+                Some("25"),
             ),
-            ("that says nothing", erlang("/x", b"\0"), Some("")),
+            (
+                "that says nothing",
+                Fixture::new("/x").file("/x", elf(b"\0enif_make_atom\0", b"\0")),
+                Some(""),
+            ),
             (
                 "only called so",
                 Fixture::new(EMULATOR).file(EMULATOR, elf(b"\0puts\0", BANNER)),
@@ -229,9 +234,7 @@ mod tests {
     #[test]
     fn no_change_of_bytes_makes_it_panic() {
         crate::mutation::each(APPLICATION, |bytes| drop(application(bytes)));
-        crate::mutation::each(BANNER, |bytes| {
-            let mut constants = Constants::default();
-            let _ = (constants.see(bytes), constants.see(b""));
-        });
+        crate::mutation::each(BANNER, |bytes| drop(full(bytes)));
+        crate::mutation::each(LATER, |bytes| drop(release(bytes)));
     }
 }

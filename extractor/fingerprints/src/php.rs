@@ -31,7 +31,7 @@ pub const FPM_RULE: Rule = Rule {
     name: "PHP-FPM",
     tier: Tier::Product,
     of: &[KIND],
-    about: "the executed file holds the interpreter and names itself `fpm-fcgi`; the version is that of PHP",
+    about: "the executed file holds the interpreter and the line with which the manager starts (`fpm is running, pid `); the version is that of PHP",
     find: |view| fpm(view).into_iter().collect(),
 };
 
@@ -73,7 +73,7 @@ fn fpm(view: &mut dyn View) -> Option<Runtime> {
     let version = inside(view)?;
     let path = view.executable();
     view.constants(&path, "PHP-FPM", &mut |window| {
-        crate::contains(window, b"\0fpm-fcgi\0").then(String::new)
+        crate::contains(window, b"fpm is running, pid ").then(String::new)
     })?;
     let evidence = format!("constants of {}", value::text(&path));
     Some(Runtime {
@@ -90,7 +90,9 @@ mod tests {
     use crate::fixture_elf::{elf, with_sections};
 
     const HEADER: &[u8] = b"\0X-Powered-By: PHP/8.2.35\0";
-    const FPM: &[u8] = b"\0X-Powered-By: PHP/8.2.35\0\0fpm-fcgi\0";
+    const FPM: &[u8] = b"\0X-Powered-By: PHP/8.2.35\0\0fpm is running, pid %d\0";
+    /// A cache for compiled code names all that it knows.
+    const CACHE: &[u8] = b"\0X-Powered-By: PHP/8.2.35\0cli-server\0fpm-fcgi\0";
 
     #[test]
     fn the_version_stands_in_the_header() {
@@ -143,6 +145,13 @@ mod tests {
                 "/usr/sbin/apache2",
                 elf(b"\0ap_run_handler\0", b"\0"),
                 &[MODULE],
+                Some(("8.2.35", "")),
+            ),
+            (
+                "with a cache",
+                "/usr/bin/php",
+                elf(own, CACHE),
+                &[],
                 Some(("8.2.35", "")),
             ),
             ("only called php", "/usr/bin/php", elf(b"\0puts\0", b"\0"), &[], None),

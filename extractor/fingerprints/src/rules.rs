@@ -4,7 +4,9 @@
 use crate::process::{Access, Process};
 use crate::rule::{self, Identity, Platform, Rule};
 use crate::servers::{envoy, haproxy, httpd, mysql, nginx, postgresql, redis};
-use crate::{bun, compiled, deno, dotnet, erlang, go, graal, java, node, node_packages, perl, php, python, python_packages};
+use crate::{
+    bun, compiled, deno, dotnet, erlang, go, graal, java, node, node_packages, perl, php, python, python_packages,
+};
 use crate::{ruby, ruby_gems};
 
 /// Language platforms: the first that finds something counts. What the executed file itself carries comes before what is

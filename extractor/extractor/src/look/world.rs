@@ -48,10 +48,11 @@ impl World {
         self.own_files.as_fd()
     }
 
-    /// Adds a note, when there are not too many.
+    /// Adds a note, when there are not too many; one that was made about another process that is alike says it all.
     pub fn note(&mut self, about: &'static str, reason: &'static str, message: String) {
-        if self.notes.len() < MAX_NOTES {
-            self.notes.push(Note { about, reason, message });
+        let note = Note { about, reason, message };
+        if self.notes.len() < MAX_NOTES && !self.notes.contains(&note) {
+            self.notes.push(note);
         }
     }
 

@@ -17,7 +17,7 @@ pub const RULE: Rule = Rule {
 const NAME: &str = "Envoy";
 const SIGNS: Signs = Signs {
     symbols: &["envoy_"],
-    files: &["envoy", "envoy-static"],
+    files: &["envoy"],
 };
 
 fn envoy(view: &mut dyn View) -> Option<Runtime> {

@@ -27,7 +27,7 @@ pub const HOSTS: &[&str] = &[
 struct Signs {
     /// How names of its dynamic symbols begin.
     symbols: &'static [&'static str],
-    /// What its file is usually called.
+    /// How the names begin that its file usually has.
     files: &'static [&'static str],
 }
 
@@ -36,7 +36,10 @@ impl Signs {
     fn of(&self, view: &mut dyn View) -> Option<Vec<u8>> {
         let path = view.executable();
         let program = view.program();
-        let is_called = self.files.iter().any(|name| name.as_bytes() == path::name(&path));
+        let is_called = self
+            .files
+            .iter()
+            .any(|name| path::name(&path).starts_with(name.as_bytes()));
         let is_likely = is_called || self.symbols.iter().any(|symbol| program.needs(symbol));
         (program.is_elf && is_likely).then(|| path.to_vec())
     }

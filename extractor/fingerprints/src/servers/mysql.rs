@@ -27,7 +27,7 @@ const MYSQL: &str = "MySQL";
 const MARIADB: &str = "MariaDB";
 const SIGNS: Signs = Signs {
     symbols: &["_Z11mysqld_main", "mysql_", "_ZN4Item", "_ZNK4Item"],
-    files: &["mysqld", "mysqld-debug", "mariadbd"],
+    files: &["mysqld", "mariadbd"],
 };
 
 fn server(name: &'static str, view: &mut dyn View) -> Option<Runtime> {

@@ -15,7 +15,7 @@ pub const RULE: Rule = Rule {
 const NAME: &str = "nginx";
 const SIGNS: Signs = Signs {
     symbols: &["ngx_"],
-    files: &["nginx", "nginx-debug", "openresty"],
+    files: &["nginx", "openresty"],
 };
 
 /// The version, when this part of the constants has the line. OpenResty has nginx's numbers and one of its own behind them.

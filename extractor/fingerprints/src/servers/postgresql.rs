@@ -9,13 +9,13 @@ pub const RULE: Rule = Rule {
     name: NAME,
     tier: Tier::Product,
     of: HOSTS,
-    about: "the executed file exports symbols of the server (`pg_...`) or is called `postgres`, and its constants have the line that tells its version (`postgres (PostgreSQL) 15.20`)",
+    about: "the executed file exports symbols of the server (`heap_...`) or is called `postgres`, and its constants have the line that tells its version (`postgres (PostgreSQL) 15.20`)",
     find: |view| SIGNS.find(view, NAME, &mut version).into_iter().collect(),
 };
 
 const NAME: &str = "PostgreSQL";
 const SIGNS: Signs = Signs {
-    symbols: &["pg_", "heap_", "Postmaster"],
+    symbols: &["heap_", "Postmaster"],
     files: &["postgres", "postmaster", "edb-postgres"],
 };
 
@@ -48,7 +48,7 @@ mod tests {
             (
                 "by its symbols",
                 "/db",
-                &b"\0pg_tzset_offset\0"[..],
+                &b"\0heap_freeze\0"[..],
                 &line[..],
                 Some("PostgreSQL 15.20"),
             ),
@@ -72,6 +72,13 @@ mod tests {
                 b"\0",
                 b"\0postgres (PostgreSQL) 19beta2\n\0",
                 Some("PostgreSQL 19beta2"),
+            ),
+            (
+                "what makes its folders",
+                "/usr/lib/postgresql/15/bin/initdb",
+                b"\0pg_encoding_to_char\0",
+                line,
+                None,
             ),
             (
                 "a client",
