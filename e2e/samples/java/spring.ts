@@ -90,6 +90,19 @@ export async function springEntries(ground: Ground): Promise<readonly CatalogueE
       detail: [tomcat],
     },
     {
+      name: "spring-boot-cds",
+      about: "Spring Boot, extracted, its classes mapped from an archive that an earlier run left",
+      layers: [...ground.java, await folderLayer("app", extracted)],
+      command: [
+        ...["/bin/sh", "-c"],
+        `${java.join(" ")} -XX:ArchiveClassesAtExit=/tmp/app.jsa -Dspring.context.exit=onRefresh -jar /app/app.jar && ` +
+          `exec ${java.join(" ")} -XX:SharedArchiveFile=/tmp/app.jsa -jar /app/app.jar`,
+      ],
+      uid: 1001,
+      expected: boot,
+      detail: [tomcat],
+    },
+    {
       name: "spring-boot-2",
       about: "Spring Boot 2, one jar with the loader of old",
       layers: [...ground.java, await fileLayer("app/app.jar", older)],
