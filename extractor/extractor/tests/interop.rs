@@ -14,8 +14,22 @@ use std::process::Command;
 use exporters::{Exporter, reference_program};
 use support::{Container, Extractor, Folder, Spec, program, wait_until};
 
-/// The exporters' user, and the group of the volume.
-const USER: (u32, u32) = (65532, 2000);
+/// The exporters' user and group, and the mode of the volume, which has that group.
+struct Volume {
+    user: (u32, u32),
+    mode: u32,
+}
+
+/// As the kubelet hands out a volume with an fsGroup.
+const OF_A_GROUP: Volume = Volume {
+    user: (65532, 2000),
+    mode: 0o2777,
+};
+/// And without one. OpenShift runs who does not say otherwise as a user of the namespace's own, in the group of root.
+const OF_ROOT: Volume = Volume {
+    user: (1_000_650_000, 0),
+    mode: 0o777,
+};
 
 /// Our exporter, which lies beside the test's own folder once it is built.
 fn own_program() -> PathBuf {
@@ -50,12 +64,11 @@ struct Node {
 }
 
 impl Node {
-    fn new() -> Self {
+    fn new(volume: &Volume) -> Self {
         let folder = Folder::new();
         let data = folder.0.join("data");
-        // As the kubelet hands out a volume with an fsGroup.
-        chown(&data, None, Some(USER.1)).expect("group");
-        fs::set_permissions(&data, Permissions::from_mode(0o2777)).expect("mode");
+        chown(&data, None, Some(volume.user.1)).expect("group");
+        fs::set_permissions(&data, Permissions::from_mode(volume.mode)).expect("mode");
         let extractor = Extractor::start(&folder, &[]);
         // What was tried until it listened was a request as well, whose answer nobody fetched.
         assert_eq!(extractor.send(b"\xff"), b"");
@@ -63,7 +76,7 @@ impl Node {
             fs::remove_dir_all(entry.expect("entry").path()).expect("remove");
         }
         let address = SocketAddr::from(([127, 0, 0, 1], extractor.port));
-        let start = |program: &Path| Exporter::start(program, address, &folder.0, Some(USER));
+        let start = |program: &Path| Exporter::start(program, address, &folder.0, Some(volume.user));
         let (ours, reference) = (start(&own_program()), start(reference_program()));
         Self {
             ours,
@@ -111,7 +124,7 @@ fn os_release() -> String {
 
 #[test]
 fn either_exporter_answers_the_same_for_every_form_of_a_request() {
-    let node = Node::new();
+    let node = Node::new(&OF_A_GROUP);
     let command = format!("{} -e \"setInterval(() => {{}}, 1000)\"", program("node").display());
     let spec = |name, command| Spec {
         name,
@@ -173,7 +186,7 @@ fn either_exporter_answers_the_same_for_every_form_of_a_request() {
 
 #[test]
 fn either_exporter_sees_the_application_of_a_container_with_several_users() {
-    let node = Node::new();
+    let node = Node::new(&OF_ROOT);
     let as_user = |uid: u32, command: &str| format!("setpriv --reuid {uid} --regid {uid} --clear-groups {command}");
     let app = format!("{} -e \"setInterval(() => {{}}, 1000)\"", program("node").display());
     let rows = [
