@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -15,6 +15,8 @@ test("what nobody used for two weeks goes; what was used since stays, however ol
     writeFileSync(join(dir, name), "");
     utimesSync(join(dir, name), new Date(nowMs - days * day), new Date(nowMs - days * day));
   }
+  mkdirSync(join(dir, "folder", "within"), { recursive: true });
+  utimesSync(join(dir, "folder"), new Date(nowMs - 15 * day), new Date(nowMs - 15 * day));
   assert.is(wasUsed(join(dir, "revived")), true);
   assert.is(wasUsed(join(dir, "absent")), false);
   removeUnused(dir, nowMs);

@@ -1,10 +1,11 @@
 /** What the Maven projects beside this file build: made once, kept in the build cache, made anew when a project changes. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
 import { cacheDir } from "../../../hack/cache.ts";
+import { removeUnused, wasUsed } from "../../../hack/images/unused.ts";
 import { withLock } from "../../../hack/lock.ts";
 
 const run = promisify(execFile);
@@ -48,7 +49,7 @@ async function findProducts(): Promise<Products> {
   // One of the products, an image by jlink, holds the compiler's own Java.
   const { stdout: compiler } = await run("javac", ["-version"]);
   const place = (project: Project) => join(cacheDir("maven", "products"), keyOf(project, compiler));
-  const missing = () => projects.filter((project) => !existsSync(place(project)));
+  const missing = () => projects.filter((project) => !wasUsed(place(project)));
   if (missing().length > 0)
     await withLock(join(cacheDir("maven"), "lock"), console.error, async () => {
       if (missing().length > 0) await build(missing(), place);
@@ -91,6 +92,7 @@ async function build(wanted: readonly Project[], place: Products): Promise<void>
       });
     for (const project of wanted) renameSync(join(work, project, "target"), place(project));
     dropArchives(repository);
+    removeUnused(cacheDir("maven", "products"), Date.now());
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
