@@ -36,9 +36,11 @@ impl Exporter {
         let address = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("a port");
-        // That user may not be allowed into the folder that holds the program.
+        // That user may not be allowed into the folder that holds the program. Copied by another process: a descriptor open for
+        // writing that some other test's fork inherits from this one would keep the copy from being executed.
         let copy = root.join(format!("exporter-{}", address.port()));
-        std::fs::copy(program, &copy).expect("copy the program");
+        let copied = Command::new("cp").args([program, copy.as_path()]).status();
+        assert!(copied.expect("run cp").success());
         let mut command = Command::new(&copy);
         command
             .args(["-bind", "127.0.0.1", "-port", &address.port().to_string()])

@@ -231,7 +231,7 @@ fn a_directory_that_follows_the_contract_gives_the_same_bytes() {
     let node = node(&served);
     let reference = node.reference();
     let mut answered = 0;
-    for seed in 0..250 {
+    for seed in 0..120 {
         *served.lock().expect("lock") = tree(&mut Random(seed), &PROPER);
         for query in ["", "?hash=false"] {
             let path = format!("/gather_runtime_info{query}");
@@ -252,7 +252,7 @@ fn a_directory_that_follows_the_contract_gives_the_same_bytes() {
             "seed {seed}: detail changes no byte of the rest"
         );
     }
-    assert!(answered > 350, "most directories hold something: {answered}");
+    assert!(answered > 170, "most directories hold something: {answered}");
     assert!(node.left_over().is_empty(), "both remove what they have read");
 }
 
@@ -320,7 +320,7 @@ fn a_directory_with_odd_text_differs_only_by_what_is_left_out() {
     let node = node(&served);
     let reference = node.reference();
     let mut differed = 0;
-    for seed in 1000..1250 {
+    for seed in 1000..1120 {
         *served.lock().expect("lock") = with_one_file_of_frameworks(tree(&mut Random(seed), &ODD));
         let path = "/gather_runtime_info?hash=false";
         let [ours, theirs] = [node.get(path), get(reference.address, path)].map(|reply| {
@@ -330,7 +330,7 @@ fn a_directory_with_odd_text_differs_only_by_what_is_left_out() {
         differed += usize::from(ours != theirs);
         assert_eq!(ours, without_odd(theirs), "seed {seed}");
     }
-    assert!(differed > 100, "most directories hold something odd: {differed}");
+    assert!(differed > 50, "most directories hold something odd: {differed}");
 }
 
 #[test]
