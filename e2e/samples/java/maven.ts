@@ -81,9 +81,10 @@ async function build(wanted: readonly Project[], place: Products): Promise<void>
   try {
     cpSync(sources, work, { recursive: true });
     const flags = ["--batch-mode", "--no-transfer-progress", "--strict-checksums", "--threads", "4"];
-    const properties = [`-Dmaven.repo.local=${repository}`, "-Dmaven.artifact.threads=16"];
+    // A connection that is silent for a minute is given up; Maven itself would wait for half an hour.
+    const properties = [`-Dmaven.repo.local=${repository}`, "-Dmaven.artifact.threads=16", "-Dmaven.wagon.rto=60000"];
     const args = [...flags, ...properties, "-pl", wanted.join(","), "package"];
-    const maven = () => run("mvn", args, { cwd: work, maxBuffer: 64 * 1024 * 1024 });
+    const maven = () => run("mvn", args, { cwd: work, maxBuffer: 64 * 1024 * 1024, timeout: 15 * 60_000 });
     // What was fetched before a registry stumbled is not fetched again.
     await maven()
       .catch(maven)
