@@ -81,7 +81,7 @@ export async function versionInside(archive: string, name: string): Promise<stri
   );
 }
 
-function versionAmong(files: readonly string[], name: string): string {
+export function versionAmong(files: readonly string[], name: string): string {
   const found = files.flatMap((file) =>
     file.startsWith(`${name}-`) ? [/^(\d.*)\.jar$/.exec(file.slice(name.length + 1))?.[1]] : [],
   );
