@@ -18,6 +18,10 @@ export async function frameworkEntries(ground: Ground): Promise<readonly Catalog
     await fileLayer("app/app.jar", join(ground.product(project), "app.jar")),
     await folderLayer("app/lib", join(ground.product(project), "lib")),
   ];
+  const vertx = ground.with(
+    `Eclipse Vert.x ${version("vertx", "vertx-core")}`,
+    `Netty ${version("vertx", "netty-common")}`,
+  );
   const command = (main: string) => ["java", ...small(48), "-cp", "/app/app.jar:/app/lib/*", main];
 
   return [
@@ -34,16 +38,21 @@ export async function frameworkEntries(ground: Ground): Promise<readonly Catalog
       about: "Eclipse Vert.x on a class path with a wildcard",
       layers: await layers("vertx"),
       command: command("sample.Main"),
-      expected: ground.with(
-        `Eclipse Vert.x ${version("vertx", "vertx-core")}`,
-        `Netty ${version("vertx", "netty-common")}`,
-      ),
+      expected: vertx,
+    },
+    {
+      name: "vertx-shaded",
+      about: "Eclipse Vert.x, all classes shaded into one jar",
+      layers: [...ground.java, await fileLayer("app/app.jar", join(ground.product("vertx"), "shaded.jar"))],
+      command: ["java", ...small(48), "-jar", "/app/app.jar"],
+      expected: vertx,
     },
     {
       name: "micronaut",
-      about: "Micronaut on Netty",
+      about: "Micronaut on Netty, its class path only in CLASSPATH",
       layers: await layers("micronaut"),
-      command: command("sample.Main"),
+      command: ["java", ...small(48), "sample.Main"],
+      env: { CLASSPATH: "/app/app.jar:/app/lib/*" },
       expected: ground.with(
         `Micronaut ${version("micronaut", "micronaut-core")}`,
         `Netty ${version("micronaut", "netty-common")}`,
@@ -80,6 +89,7 @@ export async function frameworkEntries(ground: Ground): Promise<readonly Catalog
 export async function jvmEntries(ground: Ground): Promise<readonly CatalogueEntry[]> {
   const hold = ground.product("hold");
   const jar = await fileLayer("app/hold.jar", join(hold, "app.jar"));
+  const decoy = await fileLayer("app/app.jar", join(ground.product("spring-boot"), "app.jar"));
   const options = small(16);
   const main = ["-cp", "/app/hold.jar", "sample.hold.Main", "8080"];
   const image = join(hold, "image");
@@ -148,6 +158,13 @@ export async function jvmEntries(ground: Ground): Promise<readonly CatalogueEntr
       about: "a JVM that has a shell as its child, which has one of its own",
       layers: [...ground.java, jar],
       command: ["java", ...options, ...main, "/bin/sh", "-c", "sleep 1000000 & wait"],
+      expected: ground.with(),
+    },
+    {
+      name: "java-arguments",
+      about: "Java whose program is given arguments that look like those of Java itself",
+      layers: [...ground.java, jar, decoy],
+      command: ["java", ...options, ...main, "/bin/sleep", "1000000", "-jar", "/app/app.jar"],
       expected: ground.with(),
     },
     {

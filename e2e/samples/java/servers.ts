@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
-import { text } from "../../../hack/images/entries.ts";
+import { copy, folder, text } from "../../../hack/images/entries.ts";
 import { layerOf } from "../../../hack/images/layer.ts";
 import { field } from "../runtimes.ts";
 import type { CatalogueEntry } from "./entry.ts";
@@ -33,6 +33,24 @@ export async function serverEntries(ground: Ground): Promise<readonly CatalogueE
       layers: [...ground.java, await unpacked("opt/tomcat", tomcat)],
       command: shell("exec sh /opt/tomcat/bin/catalina.sh run"),
       env: { CATALINA_OPTS: options(48), JRE_HOME: "/usr" },
+      expected: ground.with(`Apache Tomcat ${versionOf(tomcat, "apache-tomcat")}`),
+    },
+    {
+      name: "tomcat-war",
+      about: "Apache Tomcat with a base of its own that has a Spring Boot application deployed",
+      layers: [
+        ...ground.java,
+        await unpacked("opt/tomcat", tomcat),
+        await folderLayer("srv/tomcat/conf", join(tomcat, "conf")),
+        await layerOf([
+          ...["logs", "temp", "work"].map((name) => folder(`srv/tomcat/${name}`, 0o1777)),
+          copy("srv/tomcat/webapps/ROOT.war", join(ground.product("spring-boot-war"), "app.war")),
+          folder("srv/tomcat/webapps", 0o1777),
+        ]),
+      ],
+      command: shell("exec sh /opt/tomcat/bin/catalina.sh run"),
+      env: { CATALINA_OPTS: options(96), CATALINA_BASE: "/srv/tomcat", JRE_HOME: "/usr" },
+      uid: 1001,
       expected: ground.with(`Apache Tomcat ${versionOf(tomcat, "apache-tomcat")}`),
     },
     {

@@ -1,5 +1,7 @@
 /** Spring Boot as it is shipped: jar, war, taken apart in several ways, older, and on other servers than Tomcat. */
 import { join } from "node:path";
+import { text } from "../../../hack/images/entries.ts";
+import { layerOf } from "../../../hack/images/layer.ts";
 import type { CatalogueEntry } from "./entry.ts";
 import { fileLayer, folderLayer, type Ground, small, versionBeside, versionInside } from "./ground.ts";
 
@@ -67,9 +69,13 @@ export async function springEntries(ground: Ground): Promise<readonly CatalogueE
     },
     {
       name: "spring-boot-layers",
-      about: "Spring Boot, taken apart into image layers, started by JarLauncher",
+      about: "Spring Boot, taken apart into image layers, started by JarLauncher without any class path",
       layers: [...ground.java, ...layered],
-      command: [...java, "-cp", "/app", "org.springframework.boot.loader.launch.JarLauncher"],
+      command: [
+        "/bin/sh",
+        "-c",
+        `cd /app && exec ${java.join(" ")} org.springframework.boot.loader.launch.JarLauncher`,
+      ],
       expected: boot,
       detail: [tomcat],
     },
@@ -78,6 +84,19 @@ export async function springEntries(ground: Ground): Promise<readonly CatalogueE
       about: "Spring Boot, unpacked, its own main class started with the libraries on the class path",
       layers: [...ground.java, ...layered],
       command: [...java, "-cp", "/app/BOOT-INF/classes:/app/BOOT-INF/lib/*", "sample.Application"],
+      expected: boot,
+      detail: [tomcat],
+    },
+    {
+      name: "spring-boot-jib",
+      about: "Spring Boot in the way of Jib: the class path in a file that an argument names",
+      layers: [
+        ...ground.java,
+        await folderLayer("app/libs", libraries),
+        await folderLayer("app/classes", join(target, "classes")),
+        await layerOf([text("app/jib-classpath-file", "/app/resources:/app/classes:/app/libs/*\n")]),
+      ],
+      command: [...java, "-cp", "@/app/jib-classpath-file", "sample.Application"],
       expected: boot,
       detail: [tomcat],
     },
