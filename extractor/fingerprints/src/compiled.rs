@@ -76,8 +76,21 @@ const NAMELESS: [&str; 43] = [
     "zsh",
 ];
 
-/// What shows that another compiler's language is behind a program: names that it needs, and sections.
-const OTHER_NAMES: [&str; 5] = ["libswiftCore.so", "libphobos", "libdruntime", "libHS", "caml_"];
+/// How names begin that show another language behind a program.
+const OTHER_NAMES: [&str; 12] = [
+    "libHS",
+    "libR.so",
+    "libdruntime",
+    "libjulia",
+    "libphobos",
+    "libswiftCore.so",
+    "__crystal_",
+    "_kDart",
+    "Dart_",
+    "NimMain",
+    "caml_",
+    "mono_",
+];
 const OTHER_SECTIONS: [&str; 2] = ["swift5_protocols", ".debug_caml"];
 const OTHER_COMPILERS: [&str; 2] = ["GHC ", "LDC "];
 
@@ -292,6 +305,11 @@ mod tests {
             (
                 "Swift",
                 with_sections(&[(".dynstr", b"\0libswiftCore.so\0")], glibc),
+                None,
+            ),
+            (
+                "R",
+                with_sections(&[(".dynstr", b"\0libR.so\0libc.so.6\0")], glibc),
                 None,
             ),
             ("a script", b"#!/bin/sh\n".to_vec(), None),

@@ -13,8 +13,14 @@ pub const PLATFORM: Platform = Platform {
     about: "the executed file has a section `.svm_heap`, or exports symbols of its virtual machine (`__svm_...`); the kind has no version in the answer, as upstream has none",
     find: |view| {
         let program = view.program();
-        let is_image = program.section(HEAP).is_some() || program.needs("__svm_");
-        is_image.then(|| Found::by(KIND, format!("executes {}", value::text(&view.executable()))))
+        if program.section(HEAP).is_none() && !program.needs("__svm_") {
+            return None;
+        }
+        let path = value::text(&view.executable());
+        let message =
+            format!("A native image is told without a version; the details have that of the GraalVM in {path}");
+        view.note("kindVersion", "unversioned", message);
+        Some(Found::by(KIND, format!("executes {path}")))
     },
 };
 
