@@ -32,8 +32,8 @@ only waits.
 const RUNTIMES: &str = "
 ## Frameworks, libraries, servers
 
-*Upstream* and *product* are always part of the compatible answer. *Library* is, unless something of upstream was found: an answer that
-`insights-runtime-extractor` gives stays what it is. The detailed answer has all of them.
+*Upstream* and *product* are always part of the compatible answer. *Library* is, unless one of those was found: an answer that
+`insights-runtime-extractor` gives stays what it is, and a product is told without its parts. The detailed answer has all of them.
 
 | name | is | in processes of | recognised by |
 |---|---|---|---|

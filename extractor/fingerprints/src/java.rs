@@ -38,6 +38,20 @@ pub fn release(bytes: &[u8]) -> Kind {
     }
 }
 
+/// The version that the machine was built as, from the sentence that it has about itself: `... JRE (17.0.15+6), built on ...`.
+fn built_version(window: &[u8]) -> Option<String> {
+    const BEFORE: &[u8] = b" JRE (";
+    memchr::memmem::find_iter(window, BEFORE).find_map(|at| {
+        let rest = &window[at + BEFORE.len()..];
+        let is_part = |byte: &u8| byte.is_ascii_digit() || b"._".contains(byte);
+        let length = rest.iter().take_while(|byte| is_part(byte)).count();
+        // What follows is the build: `+6`, `-b06`.
+        let is_whole = rest.get(length).is_some_and(|byte| b"+-)".contains(byte));
+        let told = is_whole.then(|| version(&rest[..length]))?;
+        told.filter(|told| told.contains('.'))
+    })
+}
+
 /// Whether an environment's `JAVA_HOME` names another home than the one whose library is mapped. Links are not resolved
 /// here, so the answer is a hint for a person.
 pub fn disagrees(java_home: &[u8], libjvm: &[u8]) -> bool {
@@ -48,7 +62,7 @@ pub fn disagrees(java_home: &[u8], libjvm: &[u8]) -> bool {
 /// Java, by the virtual machine that is mapped.
 pub const PLATFORM: Platform = Platform {
     kind: KIND,
-    about: "`libjvm.so` is mapped, wherever it lies and whatever started it; version and implementer stand in the `release` file of its home",
+    about: "`libjvm.so` is mapped, wherever it lies and whatever started it; version and implementer stand in the `release` file of its home; without one, the version stands in the library",
     find: platform,
 };
 
@@ -67,8 +81,8 @@ fn platform(view: &mut dyn View) -> Option<Found> {
         }
     }
     if found.kind.version.is_empty() {
-        let message = format!("No release file beside {} names a version", value::text(library));
-        view.note("kindVersion", "unversioned", message);
+        let version = view.constants(library, "java", &mut built_version);
+        found = found.with_constant(version, library, view);
     }
     note_java_home(library, path, view);
     Some(found)
@@ -79,9 +93,13 @@ fn note_java_home(library: &[u8], release: Option<Vec<u8>>, view: &mut dyn View)
     let Some(java_home) = view.variable("JAVA_HOME").filter(|named| disagrees(named, library)) else {
         return;
     };
-    // Another name, such as a link, for the same home is no disagreement.
-    let other = [java_home.as_slice(), b"/release"].concat();
-    if release.is_some_and(|release| view.is_same(&release, &other)) {
+    // Another name, such as a link, for the same home or the same program is no disagreement.
+    let (other, program) = (
+        [java_home.as_slice(), b"/release"].concat(),
+        [java_home.as_slice(), b"/bin/java"].concat(),
+    );
+    let executable = view.executable();
+    if release.is_some_and(|release| view.is_same(&release, &other)) || view.is_same(&executable, &program) {
         return;
     }
     let (named, library) = (value::text(&java_home), value::text(library));
@@ -144,6 +162,26 @@ mod tests {
         ] {
             let kind = release(bytes);
             assert_eq!((kind.version.as_str(), kind.implementer.as_str()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_machine_says_what_it_was_built_as() {
+        for (constants, expected) in [
+            (
+                "\0OpenJDK 64-Bit Server VM (17.0.15+6-Debian-1deb12u1) for linux-amd64 JRE (17.0.15+6-Debian-1deb12u1), built on",
+                Some("17.0.15"),
+            ),
+            (
+                "OpenJDK 64-Bit Server VM (25.432-b06) for linux-amd64 JRE (1.8.0_432-b06), built on",
+                Some("1.8.0_432"),
+            ),
+            ("for linux-amd64 JRE (23.0.1), built on", Some("23.0.1")),
+            (" JRE (%s), built on", None),
+            (" JRE (17.0.15", None),
+            ("17.0.15", None),
+        ] {
+            assert_eq!(built_version(constants.as_bytes()).as_deref(), expected, "{constants}");
         }
     }
 

@@ -20,6 +20,7 @@ pub mod fixture_elf;
 pub mod go;
 pub mod graal;
 pub mod java;
+pub mod jvm;
 #[cfg(test)]
 mod mutation;
 pub mod node;

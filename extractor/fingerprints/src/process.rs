@@ -1,5 +1,6 @@
 //! A process seen through whoever has its files open: reads late, and nothing twice.
 
+use std::any::Any;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -75,6 +76,7 @@ pub struct Process<'a, A: Access> {
     arguments: Option<Rc<Vec<Vec<u8>>>>,
     environment: Option<Rc<[u8]>>,
     open: Vec<(Vec<u8>, Rc<A::File>)>,
+    kept: Option<Rc<dyn Any>>,
 }
 
 impl<'a, A: Access> Process<'a, A> {
@@ -94,6 +96,7 @@ impl<'a, A: Access> Process<'a, A> {
             arguments: None,
             environment: None,
             open: Vec::new(),
+            kept: None,
         }
     }
 
@@ -311,6 +314,10 @@ impl<A: Access> View for Process<'_, A> {
         let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let file = self.executable.clone()?;
         self.part(&file, range.start, length.min(max_bytes))
+    }
+
+    fn kept(&mut self) -> &mut Option<Rc<dyn Any>> {
+        &mut self.kept
     }
 
     fn note(&mut self, about: &'static str, reason: &'static str, message: String) {

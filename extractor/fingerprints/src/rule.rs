@@ -60,7 +60,7 @@ pub enum Tier {
     Upstream,
     /// Always: a product that people install as such.
     Product,
-    /// When nothing was found that the existing extractor tells, so that its answers stay what they are.
+    /// When neither was found: the answers of the existing extractor stay what they are, and a product is told without its parts.
     Library,
     /// Never.
     Detail,
@@ -150,10 +150,10 @@ fn sandbox<A: Access>(found: Option<&Found>, view: &mut Process<A>) -> Option<&'
 
 /// Whether each of a process's runtimes is part of the compatible answer.
 pub fn is_in_answer(runtimes: &[(Tier, Runtime)]) -> Vec<bool> {
-    let is_known_upstream = runtimes.iter().any(|(tier, _)| *tier == Tier::Upstream);
+    let is_whole = runtimes.iter().any(|(tier, _)| *tier <= Tier::Product);
     let tiers = runtimes.iter().map(|(tier, _)| match tier {
         Tier::Upstream | Tier::Product => true,
-        Tier::Library => !is_known_upstream,
+        Tier::Library => !is_whole,
         Tier::Detail => false,
     });
     tiers.collect()
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_upstream_tells_is_not_added_to() {
+    fn what_upstream_and_products_tell_is_not_added_to() {
         for (name, tiers, expected) in [
             (
                 "upstream's and a product",
@@ -254,8 +254,13 @@ mod tests {
                 &[true, true, false, false][..],
             ),
             (
-                "none of upstream's",
+                "a product and its parts",
                 &[Tier::Product, Tier::Library, Tier::Detail],
+                &[true, false, false],
+            ),
+            (
+                "only libraries",
+                &[Tier::Library, Tier::Library, Tier::Detail],
                 &[true, true, false],
             ),
             ("nothing", &[], &[]),

@@ -1,6 +1,7 @@
 //! All rules, in the order in which they are tried. A new one is a file of its own, a line here, a sample that it must
 //! recognise, and a line in the generated documentation.
 
+use crate::jvm::{jboss, kafka, keycloak, liberty, libraries, machine, quarkus, spring_boot, tomcat};
 use crate::process::{Access, Process};
 use crate::rule::{self, Identity, Platform, Rule};
 use crate::servers::{envoy, haproxy, httpd, mysql, nginx, postgresql, redis};
@@ -53,6 +54,24 @@ pub const RULES: &[Rule] = &[
     postgresql::RULE,
     redis::REDIS_RULE,
     redis::VALKEY_RULE,
+    jboss::RULE,
+    kafka::RULE,
+    keycloak::RULE,
+    liberty::RULE,
+    quarkus::RULE,
+    spring_boot::RULE,
+    tomcat::RULE,
+    libraries::EMBEDDED_TOMCAT_RULE,
+    libraries::HELIDON_RULE,
+    libraries::JETTY_RULE,
+    libraries::KOTLIN_RULE,
+    libraries::MICRONAUT_RULE,
+    libraries::NETTY_RULE,
+    libraries::SCALA_RULE,
+    libraries::UNDERTOW_RULE,
+    libraries::VERTX_RULE,
+    machine::GRAALVM_JDK,
+    machine::OPENJ9,
 ];
 
 /// What a process is, by these rules.

@@ -1,5 +1,6 @@
 //! What a rule may see of a process, and what it may say.
 
+use std::any::Any;
 use std::rc::Rc;
 
 use crate::program::Program;
@@ -58,6 +59,8 @@ pub trait View {
     ) -> Option<String>;
     /// The start of a section of the file that is executed.
     fn section(&mut self, name: &str, max_bytes: usize) -> Option<Vec<u8>>;
+    /// A place for what a group of rules has made out about the process, so that the next of them finds it.
+    fn kept(&mut self) -> &mut Option<Rc<dyn Any>>;
     /// Says why something is not known, or not as expected: `about` is `kind`, `kindVersion` or `runtimes`. A note that
     /// something is `unversioned` is left out when a refused read was noted, which says more.
     fn note(&mut self, about: &'static str, reason: &'static str, message: String);
