@@ -15,6 +15,12 @@ export function checks({ fix }: { readonly fix: boolean }): Step[] {
     { name: "tsc", report: "exit code", command: ["tsc", "-p", "."] },
     { name: "rustfmt", ...rust, command: ["cargo", "fmt", "--all", ...(fix ? [] : ["--check"])] },
     {
+      name: "rustfmt of the fuzz targets",
+      ...rust,
+      cwd: join(extractor, "fuzz"),
+      command: ["cargo", "fmt", ...(fix ? [] : ["--check"])],
+    },
+    {
       name: "clippy",
       ...rust,
       command: ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"],

@@ -20,6 +20,8 @@ const rows: readonly [string, Report, string, number, Tally][] = [
     101,
     { passed: 4, failed: 2, skipped: 1 },
   ],
+  ["fuzzing ends with its counts", "fuzz", "a: ok\n\n7 passed, 2 failed\n", 1, { passed: 7, failed: 2, skipped: 0 }],
+  ["fuzzing that cannot be built is one failure", "fuzz", "error", 101, { passed: 0, failed: 1, skipped: 0 }],
   ["cargo that does not compile fails", "cargo", "error: could not compile", 101, { passed: 0, failed: 1, skipped: 0 }],
 ];
 

@@ -7,8 +7,8 @@ export interface Tally {
   readonly skipped: number;
 }
 
-/** How a command reports: by its exit code alone, as uvu, or as cargo test. */
-export type Report = "exit code" | "uvu" | "cargo";
+/** How a command reports: by its exit code alone, as uvu, as cargo test, or as our own fuzzing. */
+export type Report = "exit code" | "uvu" | "cargo" | "fuzz";
 
 export interface Step {
   readonly name: string;
@@ -31,8 +31,14 @@ export function tally(report: Report, output: string, exitCode: number): Tally {
 
 const escapes = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g");
 
-function count(report: "uvu" | "cargo", output: string): Tally {
+function count(report: "uvu" | "cargo" | "fuzz", output: string): Tally {
   const text = output.replaceAll(escapes, "");
+  if (report === "fuzz")
+    return {
+      passed: sum(text, /^(\d+) passed, \d+ failed$/gm),
+      failed: sum(text, /^\d+ passed, (\d+) failed$/gm),
+      skipped: 0,
+    };
   if (report === "uvu") {
     const total = sum(text, /^\s*Total:\s+(\d+)/gm);
     const passed = sum(text, /^\s*Passed:\s+(\d+)/gm);

@@ -13,6 +13,39 @@ use crate::case::{Answer, PID};
 
 /// What the rules say about the process that was written into the folder.
 pub fn detect(folder: &Path) -> io::Result<Answer> {
+    let mut fixture = fixture(folder)?;
+    let os = os_release::PATHS
+        .iter()
+        .find_map(|path| os_release::parse(fixture.files.get(path.as_bytes())?));
+    let os = os.unwrap_or_default();
+    let (identity, _) = fixture.identify();
+    let flags = is_in_answer(&identity.runtimes);
+    let runtimes = identity
+        .runtimes
+        .iter()
+        .zip(flags)
+        .filter(|(_, is_in_answer)| *is_in_answer);
+    let mut runtimes: Vec<_> = runtimes
+        .map(|((_, it), _)| format!("{} {}", it.name, it.version).trim_end().to_owned())
+        .collect();
+    runtimes.sort_unstable();
+    let kind = identity.kind;
+    let field = |get: fn(fingerprints::Kind) -> String| kind.clone().map(get).unwrap_or_default();
+    Ok(Answer {
+        container_id: cgroup::container(&fs::read(folder.join("proc").join(PID).join("cgroup"))?, |_| true)
+            .map(|(id, _)| id.to_string())
+            .unwrap_or_default(),
+        os: os.id,
+        os_version: os.version,
+        kind: field(|kind| kind.name.to_owned()),
+        kind_version: field(|kind| kind.version),
+        kind_implementer: field(|kind| kind.implementer),
+        runtimes,
+    })
+}
+
+/// The process that was written into the folder, in memory.
+pub fn fixture(folder: &Path) -> io::Result<Fixture> {
     let process = folder.join("proc").join(PID);
     let root = folder.join("root");
     let inside = |link: &str| -> io::Result<String> {
@@ -35,34 +68,7 @@ pub fn detect(folder: &Path) -> io::Result<Answer> {
         .map(<[u8]>::to_vec)
         .collect();
     add_files(&root, &root, &mut fixture)?;
-    let os = os_release::PATHS
-        .iter()
-        .find_map(|path| os_release::parse(fixture.files.get(path.as_bytes())?));
-    let os = os.unwrap_or_default();
-    let (identity, _) = fixture.identify();
-    let flags = is_in_answer(&identity.runtimes);
-    let runtimes = identity
-        .runtimes
-        .iter()
-        .zip(flags)
-        .filter(|(_, is_in_answer)| *is_in_answer);
-    let mut runtimes: Vec<_> = runtimes
-        .map(|((_, it), _)| format!("{} {}", it.name, it.version).trim_end().to_owned())
-        .collect();
-    runtimes.sort_unstable();
-    let kind = identity.kind;
-    let field = |get: fn(fingerprints::Kind) -> String| kind.clone().map(get).unwrap_or_default();
-    Ok(Answer {
-        container_id: cgroup::container(&fs::read(process.join("cgroup"))?, |_| true)
-            .map(|(id, _)| id.to_string())
-            .unwrap_or_default(),
-        os: os.id,
-        os_version: os.version,
-        kind: field(|kind| kind.name.to_owned()),
-        kind_version: field(|kind| kind.version),
-        kind_implementer: field(|kind| kind.implementer),
-        runtimes,
-    })
+    Ok(fixture)
 }
 
 /// Files below the folder, by their path in the container. A link has the content that it leads to inside the root.

@@ -32,7 +32,8 @@ pub fn config(header: &[u8]) -> Option<Range<u64>> {
     let places = header.get(13 + usize::from(name_bytes)..)?;
     let number = |index: usize| Some(u64::from_le_bytes(*places.get(8 * index..)?.first_chunk()?));
     let (start, length) = (number(2)?, number(3)?);
-    (start > 0 && (1..=MAX_CONFIG_BYTES).contains(&length)).then(|| start..start.saturating_add(length))
+    let end = start.checked_add(length)?;
+    (start > 0 && (1..=MAX_CONFIG_BYTES).contains(&length)).then_some(start..end)
 }
 
 #[cfg(test)]
@@ -60,12 +61,15 @@ pub(crate) mod tests {
         assert_eq!(header(&data(0)), None, "a host that bundles nothing");
         assert_eq!(header(b"no mark"), None);
         assert_eq!(header(&MARK), None, "no place before the mark");
+        let mut beyond = header_of(6, 100..200);
+        beyond[41..49].fill(0xff);
         for (name, bytes, expected) in [
             ("version 6", header_of(6, 100..200), Some(100..200)),
             ("version 2", header_of(2, 100..200), Some(100..200)),
             ("version 1 does not say", header_of(1, 100..200), None),
             ("no configuration", header_of(6, 0..0), None),
             ("absurdly long", header_of(6, 1..1 << 40), None),
+            ("behind the end of all files", beyond, None),
             ("cut", header_of(6, 100..200)[..40].to_vec(), None),
             ("no bytes", Vec::new(), None),
         ] {

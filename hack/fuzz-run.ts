@@ -1,0 +1,78 @@
+/** Builds the fuzz targets, writes their dictionary, runs one of them. */
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { cacheDir } from "./cache.ts";
+import { type Result, resultOf, words } from "./fuzz-report.ts";
+
+/** What cargo-fuzz asks of the compiler, with the options that stable Rust has. Memory errors are not looked for: no parser has unsafe code. */
+const coverage = [
+  "--cfg=fuzzing",
+  "-Cpasses=sancov-module",
+  "-Cllvm-args=-sanitizer-coverage-level=4",
+  "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+  "-Cllvm-args=-sanitizer-coverage-pc-table",
+  "-Cllvm-args=-sanitizer-coverage-trace-compares",
+];
+
+/** Builds all targets; the folder that their programs are in. */
+export function build(folder: string): string {
+  const triple = /^host: (.*)$/m.exec(execFileSync("rustc", ["-vV"], { encoding: "utf8" }))?.[1];
+  if (triple === undefined) throw new Error("rustc does not say what it builds for");
+  const target = cacheDir("fuzz", "target");
+  execFileSync("cargo", ["build", "--locked", "--quiet", "--release", "--target", triple], {
+    cwd: folder,
+    // Named, so that build scripts and macros are not instrumented.
+    env: { ...process.env, CARGO_TARGET_DIR: target, RUSTFLAGS: coverage.join(" ") },
+    stdio: "inherit",
+  });
+  return join(target, triple, "release");
+}
+
+/** A file with the words of the sources, for libFuzzer. */
+export function dictionary(sources: string): string {
+  const file = join(cacheDir("fuzz"), `words-${process.pid}.txt`);
+  writeFileSync(file, `${words(sources).join("\n")}\n`);
+  return file;
+}
+
+export interface Run {
+  readonly target: string;
+  readonly folder: string;
+  readonly programs: string;
+  readonly words: string;
+  readonly seconds: number;
+}
+
+/** One target, for that long. An input of more than a second or 32 MiB is a failure like a crash. */
+export async function run({ target, folder, programs, words, seconds }: Run): Promise<Result> {
+  const program = join(programs, target);
+  const corpus = cacheDir("fuzz", "corpus", target);
+  const crashes = cacheDir("fuzz", "crashes", target);
+  const seeds = join(folder, "seeds", target);
+  mkdirSync(corpus, { recursive: true });
+  const options = [
+    `-max_total_time=${seconds}`,
+    "-max_len=65536",
+    "-timeout=2",
+    "-rss_limit_mb=1024",
+    `-dict=${words}`,
+    `-artifact_prefix=${crashes}/`,
+    "-print_final_stats=1",
+  ];
+  const child = spawn(program, [...options, corpus, ...(existsSync(seeds) ? [seeds] : [])], {
+    stdio: ["ignore", "ignore", "pipe"],
+    timeout: (seconds + 120) * 1000,
+    killSignal: "SIGKILL",
+  });
+  let output = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    // The figures and the reason of an end stand at the end.
+    output = (output + text).slice(-64 * 1024);
+  });
+  const exitCode = await new Promise<number>((resolve) => {
+    child.on("error", () => resolve(127));
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+  return resultOf({ target, program, output, exitCode, inputs: readdirSync(corpus).length });
+}
