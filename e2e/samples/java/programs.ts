@@ -147,6 +147,13 @@ export async function jvmEntries(ground: Ground): Promise<readonly CatalogueEntr
       expected: ground.jvm(linkedVersion),
     },
     {
+      name: "java-without-release",
+      about: "a Java whose release file was left out",
+      layers: [...ground.system, await folderLayer("opt/orders", image, (path) => path !== "release")],
+      command: ["/opt/orders/bin/java", ...options, "-m", "sample.hold/sample.hold.Main", "8080"],
+      expected: ground.jvm(linkedVersion),
+    },
+    {
       name: "java-home-wrong",
       about: "Java 17 with another Java in JAVA_HOME and first in PATH",
       layers: [...ground.java, other.layer, jar],
