@@ -1,5 +1,6 @@
 //! PHP, from the interpreter in the executed file or in the module of a web server.
 
+use crate::go;
 use crate::path;
 use crate::rule::{Found, Platform, Rule, Runtime, Tier};
 use crate::value;
@@ -35,6 +36,15 @@ pub const FPM_RULE: Rule = Rule {
     find: |view| fpm(view).into_iter().collect(),
 };
 
+/// The rule for PHP inside a program in Go, whose kind stays Go.
+pub const EMBEDDED_RULE: Rule = Rule {
+    name: KIND,
+    tier: Tier::Library,
+    of: &[go::KIND],
+    about: "in a program that is FrankenPHP by its main package or its name: `libphp` is mapped, or the constants of a static one have the header that names the version",
+    find: |view| embedded(view).into_iter().collect(),
+};
+
 /// The version of PHP in the executed file; the outer none means that there is no PHP in it.
 fn inside(view: &mut dyn View) -> Option<Option<String>> {
     let program = view.program();
@@ -66,6 +76,32 @@ pub fn version(window: &[u8]) -> Option<String> {
         rest.first()?
             .is_ascii_digit()
             .then(|| value::version(&rest[..length]))?
+    })
+}
+
+fn embedded(view: &mut dyn View) -> Option<Runtime> {
+    let path = view.executable();
+    let package = view.program().go_package.clone().unwrap_or_default();
+    if !package.contains("frankenphp") && !path::name(&path).starts_with(b"frankenphp") {
+        return None;
+    }
+    let mapped = view.mapped();
+    let library = mapped.iter().find(|path| is_library(path));
+    let file = library.map_or(&*path, Vec::as_slice);
+    let version = view.constants(file, KIND, &mut version);
+    let text = value::text(file);
+    let evidence = match (library, &version) {
+        (Some(_), _) => format!("mapped {text}"),
+        (None, Some(_)) => format!("constants of {text}"),
+        (None, None) => return None,
+    };
+    if version.is_none() {
+        view.note("runtimes", "unversioned", format!("No version was found in {text}"));
+    }
+    Some(Runtime {
+        name: KIND.to_owned(),
+        version: version.unwrap_or_default(),
+        evidence,
     })
 }
 
@@ -168,6 +204,26 @@ mod tests {
                 (found.kind.version.as_str(), fpm)
             });
             assert_eq!(versions, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_program_in_go_may_have_it_inside() {
+        const LIBRARY: &str = "/usr/local/lib/libphp.so";
+        const FRANKEN: &str = "/usr/local/bin/frankenphp";
+        let fixed = || with_sections(&[(".rodata", HEADER)], None);
+        for (name, path, bytes, mapped, expected) in [
+            ("linked", FRANKEN, elf(b"\0", b"\0"), &[LIBRARY][..], Some("8.2.35")),
+            ("static", FRANKEN, fixed(), &[], Some("8.2.35")),
+            ("a name alone", FRANKEN, elf(b"\0", b"\0"), &[], None),
+            ("another program in Go", "/app", fixed(), &[], None),
+        ] {
+            let mut fixture = Fixture::new(path)
+                .file(path, bytes)
+                .file(LIBRARY, elf(b"\0", HEADER))
+                .mapped(mapped);
+            let found = (EMBEDDED_RULE.find)(&mut fixture.view());
+            assert_eq!(found.first().map(|one| one.version.as_str()), expected, "{name}");
         }
     }
 

@@ -42,6 +42,7 @@ pub const RULES: &[Rule] = &[
     graal::QUARKUS_RULE,
     graal::FRAMEWORK_RULE,
     graal::VERSION_RULE,
+    php::EMBEDDED_RULE,
     php::FPM_RULE,
     ruby_gems::RAILS_RULE,
     ruby_gems::PUMA_RULE,
