@@ -1,7 +1,6 @@
 //! The life of a child in two processes: one opens what is to be looked at and gives up everything else, the other, born
 //! with nothing inside the container, looks, writes and ends.
 
-use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -61,6 +60,8 @@ pub fn install_panic_hook() {
 pub struct Task<'a> {
     /// The directory `/proc` of the host.
     pub proc: BorrowedFd<'a>,
+    /// The first of the processes that was still there, and its directory in `/proc`.
+    pub pinned: (u32, OwnedFd),
     /// The container's pid namespace.
     pub pids: OwnedFd,
     /// The container's mount namespace.
@@ -94,6 +95,8 @@ pub fn prepare(task: Task) -> Result<Ready, u8> {
     IS_CHILD.store(true, Ordering::Relaxed);
     let until = Instant::now() + task.time;
     let subjects = open(&task).map_err(|_| NOT_CONFINED)?.ok_or(GONE)?;
+    // A path leads from it into the host's /proc.
+    drop(task.pinned);
     let confined = sys::enter(task.pids.as_fd(), Namespace::Pid)
         .and_then(|()| sys::enter(task.mounts.as_fd(), Namespace::Mount))
         .and_then(|()| sandbox::become_user(task.user, task.time));
@@ -147,6 +150,7 @@ fn write(file: &OwnedFd, text: &str) -> std::io::Result<()> {
 fn open(task: &Task) -> std::io::Result<Option<Vec<Subject>>> {
     let mut kept = vec![
         task.proc.as_raw_fd(),
+        task.pinned.1.as_raw_fd(),
         task.pids.as_raw_fd(),
         task.mounts.as_raw_fd(),
         task.files.detail.as_raw_fd(),
@@ -157,7 +161,7 @@ fn open(task: &Task) -> std::io::Result<Option<Vec<Subject>>> {
     kept.sort_unstable();
     sys::close_all_but(&kept)?;
     let processes = task.processes.iter().take(MAX_PROCESSES);
-    let subjects: Vec<_> = processes.filter_map(|process| subject(task.proc, process)).collect();
+    let subjects: Vec<_> = processes.filter_map(|process| subject(task, process)).collect();
     // Nothing may stay open from which a path leads into the host's /proc.
     sys::close(task.proc)?;
     Ok((!subjects.is_empty()).then_some(subjects))
@@ -165,12 +169,15 @@ fn open(task: &Task) -> std::io::Result<Option<Vec<Subject>>> {
 
 /// The process with its files open. Holding its directory pins it: what is opened through it belongs to this process or
 /// cannot be opened, even when another one gets its number.
-fn subject(proc: BorrowedFd, process: &Process) -> Option<Subject> {
-    let name = CString::new(process.pid.to_string()).ok()?;
-    let dir = sys::open_at(proc, &name, libc::O_PATH | libc::O_DIRECTORY, 0).ok()?;
-    if !table::is_same(dir.as_fd(), process) {
-        return None;
-    }
+fn subject(task: &Task, process: &Process) -> Option<Subject> {
+    let (pinned, pinned_dir) = &task.pinned;
+    let own_dir;
+    let dir = if process.pid == *pinned {
+        pinned_dir
+    } else {
+        own_dir = table::open(task.proc, process)?;
+        &own_dir
+    };
     let open = |name, flags| sys::open_at(dir.as_fd(), name, flags, 0).ok();
     Some(Subject {
         pid: process.pid,

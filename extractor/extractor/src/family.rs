@@ -1,11 +1,10 @@
 //! Forking children, waiting for them, and ending those that take too long.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use node::cgroup::ContainerId;
-use node::sys::{self, Ending, Pid, Slot};
+use node::sys::{self, Births, Ending, Pid};
 
 use crate::child::{self, Rank};
 
@@ -49,7 +48,7 @@ pub const OUTCOMES: [(Outcome, &str); 8] = [
 
 /// The parent's side of all children.
 pub struct Family {
-    slot: Slot,
+    births: Births,
     abandoned: Vec<(ContainerId, Pid)>,
 }
 
@@ -57,7 +56,7 @@ impl Family {
     /// Without children.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
-            slot: Slot::new()?,
+            births: Births::new()?,
             abandoned: Vec::new(),
         })
     }
@@ -82,19 +81,19 @@ impl Family {
         look: impl FnOnce(Ready) -> u8,
     ) -> io::Result<(Outcome, Rank)> {
         // Of an abandoned first child that made its second one only after it was given up.
-        self.abandon(id, self.slot.take());
-        let slot = &self.slot;
-        let first = sys::fork(|| match prepare() {
+        self.abandon(id, self.births.take_sibling());
+        let births = &self.births;
+        let first = births.fork(|| match prepare() {
             Err(code) => code,
             Ok(ready) => {
                 // The namespace's first process is dead, or it is full: it takes no more.
-                sys::go_on_as_sibling(slot, || look(ready));
+                births.go_on_as_sibling(|| look(ready));
                 child::GONE
             }
         })?;
         let prepared = self.end(id, first, until);
         // The kernel has set it when the second one was made, however the first one ended.
-        match self.slot.take() {
+        match self.births.take_sibling() {
             0 => prepared,
             second => self.end(id, second, until),
         }
@@ -102,14 +101,13 @@ impl Family {
 
     /// Waits for a child, and kills it when its time is up.
     fn end(&mut self, id: ContainerId, pid: Pid, until: Instant) -> io::Result<(Outcome, Rank)> {
-        let waited = sys::open_pid(pid).and_then(|process| {
-            if let Some(ending) = wait(pid, &process, until)? {
-                return Ok(Some((outcome(&ending), rank(&ending))));
-            }
-            sys::kill(pid)?;
-            let ended = wait(pid, &process, Instant::now() + DEATH)?;
-            Ok(ended.map(|_| (Outcome::TimedOut, Rank::Unfinished)))
-        });
+        let left = until.saturating_duration_since(Instant::now());
+        let waited = match sys::await_end(pid, left) {
+            Ok(None) => sys::kill(pid)
+                .and_then(|()| sys::await_end(pid, DEATH))
+                .map(|ended| ended.map(|_| (Outcome::TimedOut, Rank::Unfinished))),
+            ended => ended.map(|ended| ended.map(|ending| (outcome(&ending), rank(&ending)))),
+        };
         if let Ok(Some(end)) = waited {
             return Ok(end);
         }
@@ -122,22 +120,6 @@ impl Family {
         if pid > 0 {
             let _ = sys::kill(pid);
             self.abandoned.push((id, pid));
-        }
-    }
-}
-
-/// How the child ended; none when it has not by then.
-fn wait(pid: Pid, process: &OwnedFd, until: Instant) -> io::Result<Option<Ending>> {
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let is_over = left.is_zero();
-        if sys::wait_readable(&[process.as_raw_fd()], Some(left))?.is_some()
-            && let Some(ending) = sys::reap(pid)?
-        {
-            return Ok(Some(ending));
-        }
-        if is_over {
-            return Ok(None);
         }
     }
 }

@@ -23,6 +23,9 @@ mod subject;
 
 use arguments::{Arguments, Command};
 
+#[global_allocator]
+static ALLOCATOR: node::sys::Allocator = node::sys::Allocator;
+
 fn main() -> ExitCode {
     match arguments::parse(std::env::args().skip(1)) {
         Ok(Command::Help) => print!("{}", arguments::HELP),

@@ -1,6 +1,5 @@
 //! One scan: the wanted containers, one after another, each within its time.
 
-use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -174,9 +173,10 @@ impl Scanner {
                 }
             };
             let left = until.saturating_duration_since(Instant::now());
-            let (pids, mounts) = namespaces;
+            let (pinned, pids, mounts) = namespaces;
             let task = Task {
                 proc: self.proc.as_fd(),
+                pinned,
                 pids,
                 mounts,
                 user,
@@ -205,14 +205,11 @@ impl Scanner {
         Ok(worst.unwrap_or(Outcome::Gone))
     }
 
-    /// The pid and mount namespaces of the process, none when it is gone.
-    fn namespaces(&self, process: &Process) -> Option<(OwnedFd, OwnedFd)> {
-        let name = CString::new(process.pid.to_string()).ok()?;
-        let dir = sys::open_at(self.proc.as_fd(), &name, libc::O_PATH | libc::O_DIRECTORY, 0).ok()?;
-        if !table::is_same(dir.as_fd(), process) {
-            return None;
-        }
+    /// The process's number and directory, its pid and its mount namespace; none when it is gone.
+    fn namespaces(&self, process: &Process) -> Option<((u32, OwnedFd), OwnedFd, OwnedFd)> {
+        let dir = table::open(self.proc.as_fd(), process)?;
         let open = |name| sys::open_at(dir.as_fd(), name, libc::O_RDONLY, 0).ok();
-        Some((open(c"ns/pid")?, open(c"ns/mnt")?))
+        let (pids, mounts) = (open(c"ns/pid")?, open(c"ns/mnt")?);
+        Some(((process.pid, dir), pids, mounts))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use crate::cgroup::{self, ContainerId, Engine};
@@ -211,8 +211,16 @@ pub fn engine(proc: BorrowedFd, container: &Container) -> Engine {
     container.engine.or_else(helper).unwrap_or(Engine::CriO)
 }
 
+/// The directory of the process in `/proc`, none when it is gone. Holding it pins the process: what is opened through it
+/// belongs to this process or cannot be opened, even when another one gets its number.
+pub fn open(proc: BorrowedFd, process: &Process) -> Option<OwnedFd> {
+    let name = CString::new(process.pid.to_string()).ok()?;
+    let dir = sys::open_at(proc, &name, libc::O_PATH | libc::O_DIRECTORY, 0).ok()?;
+    is_same(dir.as_fd(), process).then_some(dir)
+}
+
 /// Whether the directory is that of the process as the table has it, and not of a later one with its number.
-pub fn is_same(process_dir: BorrowedFd, process: &Process) -> bool {
+fn is_same(process_dir: BorrowedFd, process: &Process) -> bool {
     let mut buffer = [0; 1024];
     let text = read_small(process_dir, "stat", &mut buffer);
     let stat = text.ok().and_then(stat::parse);
