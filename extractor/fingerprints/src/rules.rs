@@ -55,6 +55,9 @@ pub const RULES: &[Rule] = &[
     postgresql::RULE,
     redis::REDIS_RULE,
     redis::VALKEY_RULE,
+    // Before the other rules for Java, as the file that these two read is still open then.
+    machine::GRAALVM_JDK,
+    machine::OPENJ9,
     jboss::RULE,
     kafka::RULE,
     keycloak::RULE,
@@ -71,8 +74,6 @@ pub const RULES: &[Rule] = &[
     libraries::SCALA_RULE,
     libraries::UNDERTOW_RULE,
     libraries::VERTX_RULE,
-    machine::GRAALVM_JDK,
-    machine::OPENJ9,
 ];
 
 /// What a process is, by these rules.

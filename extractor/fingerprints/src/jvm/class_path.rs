@@ -91,7 +91,7 @@ fn make(view: &mut dyn View) -> ClassPath {
         ..ClassPath::default()
     };
     match &launch.jar {
-        Some(jar) => path.jars.push(Jar::named(jar.clone())),
+        Some(jar) => path.jars.push(Jar::file(jar.clone())),
         None => {
             for element in &launch.class_path {
                 path.add_element(element, view);
@@ -124,7 +124,7 @@ impl ClassPath {
         match element {
             b"*" => self.add_folder(b".", view),
             [folder @ .., b'/', b'*'] => self.add_folder(if folder.is_empty() { b"/" } else { folder }, view),
-            element if stem(element).is_some() => self.jars.push(Jar::named(element.to_vec())),
+            element if stem(element).is_some() => self.jars.push(Jar::file(element.to_vec())),
             element => self.folders.push(element.to_vec()),
         }
     }
@@ -134,7 +134,7 @@ impl ClassPath {
         if self.jars.len() < MAX_JARS {
             let names = view.names(folder);
             let jars = names.iter().filter(|name| stem(name).is_some());
-            self.jars.extend(jars.map(|name| Jar::seen(below(folder, name))));
+            self.jars.extend(jars.map(|name| Jar::file(below(folder, name))));
         }
     }
 
@@ -154,12 +154,11 @@ impl ClassPath {
             }
             let named = contents.manifest.class_path().filter(|path| stem(path).is_some());
             self.jars
-                .extend(named.map(|path| Jar::named(below(path::folder(&jar.path), &path))));
+                .extend(named.map(|path| Jar::file(below(path::folder(&jar.path), &path))));
             let held = contents.entries.iter().filter(|entry| is_held(&entry.name));
             self.jars.extend(held.map(|entry| Jar {
                 path: jar.path.clone(),
                 inside: Some(entry.clone()),
-                is_seen: true,
             }));
             self.read.push((jar, contents));
         }

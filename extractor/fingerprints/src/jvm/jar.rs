@@ -22,26 +22,12 @@ pub struct Jar {
     pub path: Vec<u8>,
     /// The entry of the outer one.
     pub inside: Option<Entry>,
-    /// Whether it was seen where it is said to be.
-    pub is_seen: bool,
 }
 
 impl Jar {
-    /// A file that something names.
-    pub fn named(path: Vec<u8>) -> Self {
-        Self {
-            path,
-            inside: None,
-            is_seen: false,
-        }
-    }
-
-    /// A file that was seen in its folder.
-    pub fn seen(path: Vec<u8>) -> Self {
-        Self {
-            is_seen: true,
-            ..Self::named(path)
-        }
+    /// A file of its own.
+    pub fn file(path: Vec<u8>) -> Self {
+        Self { path, inside: None }
     }
 
     /// Its name without folders.
@@ -57,9 +43,9 @@ impl Jar {
         }
     }
 
-    /// Whether it is there.
+    /// Whether it is there, as a regular file or in one.
     pub fn is_there(&self, view: &mut dyn View) -> bool {
-        self.is_seen || view.size(&self.path).is_some()
+        self.inside.is_some() || view.size(&self.path).is_some()
     }
 
     /// What it says about itself, and the entries that are wanted of it.
@@ -70,9 +56,9 @@ impl Jar {
         let mut about = None;
         contents.is_whole = zip::each_entry(&mut file, &directory, &mut |entry| {
             if entry.name == MANIFEST {
-                about.get_or_insert(entry);
-            } else if is_wanted(&entry.name) {
-                contents.entries.push(entry);
+                about.get_or_insert_with(|| entry.owned());
+            } else if is_wanted(entry.name) {
+                contents.entries.push(entry.owned());
             }
             match contents.entries.len() < MAX_KEPT {
                 true => ControlFlow::Continue(()),

@@ -71,7 +71,7 @@ fn product(home: &[u8], view: &mut dyn View) -> Option<Runtime> {
     let jar = names
         .iter()
         .find(|name| name.starts_with(PRODUCT_JAR) && name.ends_with(b".jar"))?;
-    let jar = Jar::seen(below(&folder, jar));
+    let jar = Jar::file(below(&folder, jar));
     let manifest = jar.manifest(view)?;
     of_manifest(&manifest, &jar.path, view)
 }

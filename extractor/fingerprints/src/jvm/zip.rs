@@ -16,12 +16,24 @@ pub struct Directory {
 
 /// An entry of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct Entry<Name = Vec<u8>> {
     /// Its name, which may be anything.
-    pub name: Vec<u8>,
+    pub name: Name,
     method: u16,
     compressed: u64,
     header: u64,
+}
+
+impl Entry<&[u8]> {
+    /// The same, to keep.
+    pub fn owned(&self) -> Entry {
+        Entry {
+            name: self.name.to_vec(),
+            method: self.method,
+            compressed: self.compressed,
+            header: self.header,
+        }
+    }
 }
 
 /// Of the list of entries, no more is read: about a hundred thousand entries.
@@ -99,7 +111,7 @@ fn placed(end: u64, length: u64, offset: u64) -> Option<Directory> {
 pub fn each_entry(
     source: &mut dyn Source,
     directory: &Directory,
-    call: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+    call: &mut dyn FnMut(Entry<&[u8]>) -> ControlFlow<()>,
 ) -> bool {
     let last = directory.end.min(directory.start.saturating_add(MAX_LIST_BYTES));
     let mut position = directory.start;
@@ -130,7 +142,7 @@ pub fn each_entry(
 
 /// The entry at the start of the bytes, none in it when its name is too long, and its length in the list; nothing when the bytes do
 /// not begin with a whole one.
-fn entry(bytes: &[u8], shift: u64) -> Option<(Option<Entry>, usize)> {
+fn entry(bytes: &[u8], shift: u64) -> Option<(Option<Entry<&[u8]>>, usize)> {
     if !bytes.starts_with(b"PK\x01\x02") {
         return None;
     }
@@ -152,7 +164,7 @@ fn entry(bytes: &[u8], shift: u64) -> Option<(Option<Entry>, usize)> {
     let compressed = widened(20)?;
     let header = widened(42)?.saturating_add(shift);
     let entry = (name_length <= MAX_NAME_BYTES).then(|| Entry {
-        name: name.to_vec(),
+        name,
         method: u16_at(bytes, 10).unwrap_or_default(),
         compressed,
         header,
@@ -180,7 +192,7 @@ pub fn find(source: &mut dyn Source, directory: &Directory, name: &[u8]) -> Opti
         if entry.name != name {
             return ControlFlow::Continue(());
         }
-        found = Some(entry);
+        found = Some(entry.owned());
         ControlFlow::Break(())
     });
     found
@@ -249,7 +261,7 @@ mod tests {
         let mut names = Vec::new();
         if let Some(directory) = directory(&mut source) {
             each_entry(&mut source, &directory, &mut |entry| {
-                names.push(String::from_utf8_lossy(&entry.name).into_owned());
+                names.push(String::from_utf8_lossy(entry.name).into_owned());
                 ControlFlow::Continue(())
             });
         }
@@ -345,7 +357,7 @@ mod tests {
                 };
                 let mut entries = Vec::new();
                 each_entry(&mut source, &directory, &mut |entry| {
-                    entries.push(entry);
+                    entries.push(entry.owned());
                     ControlFlow::Continue(())
                 });
                 for entry in &entries {
