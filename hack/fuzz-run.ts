@@ -15,12 +15,12 @@ const coverage = [
   "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
 
-/** Builds all targets; the folder that their programs are in. */
+/** Builds all targets; the folder that their programs are in. The lock file follows the dependencies of the crates that are fuzzed. */
 export function build(folder: string): string {
   const triple = /^host: (.*)$/m.exec(execFileSync("rustc", ["-vV"], { encoding: "utf8" }))?.[1];
   if (triple === undefined) throw new Error("rustc does not say what it builds for");
   const target = cacheDir("fuzz", "target");
-  execFileSync("cargo", ["build", "--locked", "--quiet", "--release", "--target", triple], {
+  execFileSync("cargo", ["build", "--quiet", "--release", "--target", triple], {
     cwd: folder,
     // Named, so that build scripts and macros are not instrumented.
     env: { ...process.env, CARGO_TARGET_DIR: target, RUSTFLAGS: coverage.join(" ") },
