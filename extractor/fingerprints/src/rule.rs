@@ -1,6 +1,7 @@
 //! What a rule is, and how rules are applied to a process.
 
 use crate::Kind;
+use crate::compiled;
 use crate::process::{Access, Process};
 use crate::value;
 use crate::view::View;
@@ -87,6 +88,13 @@ const MAX_RUNTIMES: usize = 16;
 /// Applies the platform rules until one finds something, then all other rules for what it found.
 pub fn identify<A: Access>(platforms: &[Platform], rules: &[Rule], view: &mut Process<A>) -> Identity {
     view.look_for("kindVersion");
+    let path = view.executable();
+    if compiled::is_plain(&path, &view.program()) {
+        return Identity {
+            evidence: value::text(&path),
+            ..Identity::default()
+        };
+    }
     let found = platforms
         .iter()
         .find_map(|platform| (!view.is_gone()).then(|| (platform.find)(view)).flatten());
