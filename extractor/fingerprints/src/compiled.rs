@@ -161,8 +161,8 @@ fn rust(view: &mut dyn View) -> Option<Found> {
     let program = view.program();
     let path = view.executable();
     let text = value::text(&path);
-    if let Some(comment) = view.section(".comment", COMMENT_BYTES) {
-        let version = rustc(&comment)?;
+    let comment = view.section(".comment", COMMENT_BYTES).unwrap_or_default();
+    if let Some(version) = rustc(&comment) {
         let mut found = Found::by(RUST, format!("executes {text}, made by rustc"));
         found.kind.version = version;
         found.version_evidence = format!("the compiler named in {text}");
@@ -186,7 +186,7 @@ fn rust(view: &mut dyn View) -> Option<Found> {
     Some(found.with_constant(Some(version), &path, view))
 }
 
-/// Whether a file without the compilers' names is worth a search: Rust unwinds, and its library asks for the version of glibc,
+/// Whether a file that does not name rustc, as older ones and stripped ones do not, is worth a search: Rust unwinds, and its library asks for the version of glibc,
 /// as few programs in C do.
 fn may_be_rust(program: &Program) -> bool {
     let is_likely =
@@ -355,6 +355,11 @@ mod tests {
             ("by a path of its library", elf(glibc, COMMIT), Some("")),
             ("by a distribution's path", elf(glibc, DISTRIBUTION), Some("1.63.0")),
             ("static", with_sections(&[(".rodata", COMMIT)], None), Some("")),
+            (
+                "older, which only names who linked it",
+                with_sections(&[(".dynstr", glibc), (".rodata", COMMIT), (".comment", GCC)], None),
+                Some(""),
+            ),
             ("a program in C that speaks of it", elf(b"\0libc.so.6\0", COMMIT), None),
             (
                 "a path that only begins so",
