@@ -1,13 +1,13 @@
 //! Apache's HTTP server, from the name that it answers with.
 
-use super::{HOSTS, Signs, leading_numbers};
+use super::{Signs, WEB_HOSTS, leading_numbers};
 use crate::rule::{Rule, Tier};
 
 /// The rule.
 pub const RULE: Rule = Rule {
     name: NAME,
     tier: Tier::Product,
-    of: HOSTS,
+    of: WEB_HOSTS,
     about: "the executed file exports symbols of the server (`ap_server_...`) or is called `httpd` or `apache2`, and its constants have the name that it answers with (`Apache/2.4.62 (Unix)`)",
     find: |view| SIGNS.find(view, NAME, &mut version).into_iter().collect(),
 };

@@ -13,8 +13,10 @@ use crate::rule::Runtime;
 use crate::view::View;
 use crate::{compiled, path, perl, php, python, ruby, value};
 
-/// The kinds that a server may have: that of itself, or of an interpreter that it has loaded.
-pub const HOSTS: &[&str] = &[
+/// The kinds that a server may have: it is compiled.
+pub const HOSTS: &[&str] = &[compiled::C, compiled::RUST];
+/// The same for a web server, which may have loaded an interpreter that then tells the kind.
+pub const WEB_HOSTS: &[&str] = &[
     compiled::C,
     compiled::RUST,
     perl::KIND,

@@ -1,13 +1,13 @@
 //! nginx, from the line that `nginx -v` prints.
 
-use super::{HOSTS, Signs, leading_numbers};
+use super::{Signs, WEB_HOSTS, leading_numbers};
 use crate::rule::{Rule, Tier};
 
 /// The rule.
 pub const RULE: Rule = Rule {
     name: NAME,
     tier: Tier::Product,
-    of: HOSTS,
+    of: WEB_HOSTS,
     about: "the executed file exports symbols of nginx (`ngx_...`) or is called `nginx`, and its constants have the line that tells its version (`nginx version: nginx/1.22.1`)",
     find: |view| SIGNS.find(view, NAME, &mut version).into_iter().collect(),
 };
