@@ -17,7 +17,7 @@ test("an empty spec and a missing one take every default", () => {
     managementState: "Managed",
     featureGate: "Required",
     runtimeInfo: "Enabled",
-    extractor: {},
+    extractor: { securityProfile: "Privileged" },
     gather: { interval: 43_200_000, podLimit: 8000, nodeTimeout: 120_000, nodeConcurrency: 50 },
     storage: { emptyDir: { sizeLimit: "1Gi" }, retention: { archives: 5 } },
     inventory: "Enabled",
@@ -38,6 +38,11 @@ const refused: readonly { readonly rule: string; readonly spec: object; readonly
   },
   { rule: "no nodes at a time", spec: { gather: { nodeConcurrency: 0 } }, problem: /^spec\.gather\.nodeConcurrency: / },
   { rule: "an unknown management state", spec: { managementState: "Maybe" }, problem: /^spec\.managementState: / },
+  {
+    rule: "a security profile of one's own",
+    spec: { extractor: { securityProfile: "None" } },
+    problem: /^spec\.extractor\.securityProfile: /,
+  },
   {
     rule: "a size that is none",
     spec: { storage: { emptyDir: { sizeLimit: "1Gi; rm" } } },

@@ -86,6 +86,9 @@ export const specSchema = z.object({
     .meta({ description: "Disabled: no DaemonSet; workloads are gathered without their runtimes." }),
   extractor: z
     .object({
+      securityProfile: z.enum(["Privileged", "LeastPrivilege"]).default("Privileged").meta({
+        description: "LeastPrivilege: container extractor is not privileged and has eight capabilities only.",
+      }),
       nodeSelector: z
         .record(
           z.string(),

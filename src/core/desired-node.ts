@@ -10,6 +10,7 @@ import {
   serviceAccount,
   tlsSecret,
 } from "./desired-parts.ts";
+import { extractorSecurity, securityContextConstraints } from "./desired-security.ts";
 import { accountAnnotation, audiences, nameLabel, names } from "./operands.ts";
 import { quantity } from "./quantity.ts";
 
@@ -18,9 +19,9 @@ const unprivilegedId = 65_532;
 const labels = { [nameLabel]: names.extractor };
 
 export function nodeSide(input: DesiredInput, serving: KeyPair): readonly Draft[] {
-  const { namespace, scc } = input;
+  const { namespace, scc, settings } = input;
   return [
-    ...(scc ? [securityContextConstraints] : []),
+    ...(scc ? [securityContextConstraints(settings.extractor.securityProfile)] : []),
     serviceAccount(names.extractor),
     bindingToShippedRole(names.extractor, namespace),
     tlsSecret(names.exporterTls, serving),
@@ -30,34 +31,6 @@ export function nodeSide(input: DesiredInput, serving: KeyPair): readonly Draft[
     daemonSet(input),
   ];
 }
-
-const securityContextConstraints: Draft = {
-  kind: "SecurityContextConstraints",
-  name: names.extractor,
-  body: {
-    allowHostDirVolumePlugin: true,
-    allowHostIPC: false,
-    allowHostNetwork: false,
-    allowHostPID: true,
-    allowHostPorts: false,
-    allowPrivilegeEscalation: true,
-    allowPrivilegedContainer: true,
-    allowedCapabilities: [],
-    defaultAddCapabilities: [],
-    requiredDropCapabilities: [],
-    priority: null,
-    readOnlyRootFilesystem: true,
-    fsGroup: { type: "RunAsAny" },
-    runAsUser: { type: "RunAsAny" },
-    seLinuxContext: { type: "RunAsAny" },
-    seccompProfiles: ["runtime/default"],
-    supplementalGroups: { type: "RunAsAny" },
-    volumes: ["configMap", "downwardAPI", "emptyDir", "hostPath", "projected", "secret"],
-    // Only our service account, which the shipped ClusterRole gives the use of it.
-    users: [],
-    groups: [],
-  },
-};
 
 /** Only the gatherer may ask for runtimes without further review; everyone else needs the cluster's leave for the URL. */
 function proxyConfig(namespace: string): Draft {
@@ -155,7 +128,7 @@ function exporter({ images }: DesiredInput): Readonly<Record<string, unknown>> {
   };
 }
 
-/** Privileged; of /var/log/containers it reads link names only, whose targets are not mounted. */
+/** Of /var/log/containers it reads link names only, whose targets are not mounted. */
 function extractor({ images, settings }: DesiredInput): Readonly<Record<string, unknown>> {
   const { requests, limits } = settings.extractor.resources ?? {};
   return {
@@ -168,7 +141,7 @@ function extractor({ images, settings }: DesiredInput): Readonly<Record<string, 
       ...(limits === undefined ? {} : { limits: defined(limits) }),
     },
     terminationMessagePolicy: "FallbackToLogsOnError",
-    securityContext: { privileged: true, readOnlyRootFilesystem: true, runAsUser: 0 },
+    securityContext: extractorSecurity(settings.extractor.securityProfile),
     volumeMounts: [
       { name: "data", mountPath: "/data" },
       { name: "container-names", mountPath: "/var/log/containers", readOnly: true },

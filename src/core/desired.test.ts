@@ -117,6 +117,19 @@ test("only the extractor is privileged, only the proxies hold a token for the AP
   assert.is(said.split('"readOnlyRootFilesystem":true').length, 4);
 });
 
+test("with the least privilege no container is privileged, and the SCC lets in no other", () => {
+  const objects = both(inputOf({ settings: settings({ extractor: { securityProfile: "LeastPrivilege" } }) }));
+  const daemonSet = text(objects, "DaemonSet/runtime-insights-extractor") ?? "";
+  const capabilities = '["DAC_READ_SEARCH","KILL","SETGID","SETPCAP","SETUID","SYS_ADMIN","SYS_CHROOT","SYS_PTRACE"]';
+  assert.not.match(daemonSet, /"privileged":true/);
+  assert.is(daemonSet.split('"add":').length, 2);
+  assert.ok(daemonSet.includes(`"capabilities":{"drop":["ALL"],"add":${capabilities}}`));
+  assert.is(daemonSet.split('"seccompProfile":{"type":"RuntimeDefault"}').length, 4);
+  assert.is(daemonSet.split('"readOnlyRootFilesystem":true').length, 4);
+  const scc = text(objects, "SecurityContextConstraints/runtime-insights-extractor") ?? "";
+  assert.ok(scc.includes('"allowPrivilegedContainer":false') && scc.includes(`"allowedCapabilities":${capabilities}`));
+});
+
 test("only the gatherer's account may ask the exporters without review", () => {
   assert.match(
     text(both(inputOf()), "ConfigMap/runtime-insights-exporter-proxy") ?? "",

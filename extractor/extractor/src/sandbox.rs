@@ -11,11 +11,13 @@ pub const MAX_FILE_BYTES: u64 = 64 * 1024;
 const MAX_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_FILES: u64 = 512;
 
-/// The capabilities without which no child can be made: KILL, SETGID, SETUID, SYS_CHROOT, SYS_PTRACE, SYS_ADMIN.
-const NEEDED_CAPABILITIES: [(u32, &str); 6] = [
+/// The capabilities without which children cannot be made, become another user, be killed, or see every program.
+const NEEDED_CAPABILITIES: [(u32, &str); 8] = [
+    (2, "DAC_READ_SEARCH"),
     (5, "KILL"),
     (6, "SETGID"),
     (7, "SETUID"),
+    (8, "SETPCAP"),
     (18, "SYS_CHROOT"),
     (19, "SYS_PTRACE"),
     (21, "SYS_ADMIN"),

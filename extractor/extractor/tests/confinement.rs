@@ -7,30 +7,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
-use support::{Container, Extractor, Folder, Spec, slow_program};
-
-/// The fields of `/proc/<pid>/status`.
-fn status(pid: u32) -> Option<BTreeMap<String, String>> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let fields = text.lines().filter_map(|line| line.split_once(':'));
-    Some(
-        fields
-            .map(|(key, value)| {
-                (
-                    key.to_owned(),
-                    value.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
-                )
-            })
-            .collect(),
-    )
-}
-
-fn children(parent: u32) -> Vec<u32> {
-    let text = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
-    text.split_ascii_whitespace()
-        .filter_map(|pid| pid.parse().ok())
-        .collect()
-}
+use support::{Container, Extractor, Folder, Spec, children, slow_program, status};
 
 /// A child as it was seen at work.
 struct Sample {

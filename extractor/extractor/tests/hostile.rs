@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use support::{Answer, Container, Extractor, Folder, Spec, program, slow_program, wait_until};
+use support::{Answer, Container, Extractor, Folder, Spec, children, program, slow_program, wait_until};
 
 /// Looks at every process that appears beside it, as fast as it can, and notes what it finds: privileges, and ways
 /// through an open directory to a process of the host.
@@ -112,13 +112,6 @@ fn by_pod(answers: BTreeMap<String, Answer>) -> BTreeMap<String, Answer> {
         .into_values()
         .map(|answer| (answer.value("pod-name").to_owned(), answer));
     by_pod.collect()
-}
-
-fn children(parent: u32) -> Vec<u32> {
-    let text = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
-    text.split_ascii_whitespace()
-        .filter_map(|pid| pid.parse().ok())
-        .collect()
 }
 
 #[test]
