@@ -1,11 +1,9 @@
 /** Each sample gets its answer from the node side alone, as manifests/standalone/ installs it, and no code of a sample is run. */
-import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { request } from "undici";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { z } from "zod";
-import { cloneDir } from "../../hack/cache.ts";
 import { buildImages } from "../../hack/images/images.ts";
 import { kubectl, portForward, waitFor } from "../../hack/kubectl.ts";
 import { table } from "../../hack/table.ts";
@@ -13,11 +11,13 @@ import { decodeRuntimeInfo } from "../../src/api/runtime.ts";
 import { obfuscate } from "../../src/core/hash.ts";
 import { applySamples, buildSampleImages, removeSamples } from "../samples/apply.ts";
 import { decoyMarker, decoys, type Expected, loadSamples } from "../samples/samples.ts";
+import { extractorRights, installNodeSide, leastRights } from "./security.ts";
 import { testCluster } from "./world.ts";
 
 const cluster = await testCluster();
 const samples = await loadSamples();
 const look = "look";
+const leastLook = "look-least";
 const selector = "app.kubernetes.io/name=runtime-insights-standalone";
 
 interface Container {
@@ -49,10 +49,10 @@ const podsOf = async (args: readonly string[]) =>
   podListSchema.parse(JSON.parse(await kubectl(cluster, ["get", "pods", ...args, "-o", "json"]))).items;
 
 /** Asks the exporters of all nodes, one after the other. */
-async function ask(query: string, body?: (node: string) => object): Promise<Map<string, Answer>> {
+async function ask(query: string, body?: (node: string) => object, namespace = look): Promise<Map<string, Answer>> {
   const answers = new Map<string, Answer>();
-  for (const { metadata, spec } of await podsOf(["-n", look, "-l", selector])) {
-    const forward = await portForward(cluster, { namespace: look, target: `pod/${metadata.name}`, port: 8000 });
+  for (const { metadata, spec } of await podsOf(["-n", namespace, "-l", selector])) {
+    const forward = await portForward(cluster, { namespace, target: `pod/${metadata.name}`, port: 8000 });
     try {
       const response = await request(`http://127.0.0.1:${forward.port}/gather_runtime_info${query}`, {
         method: body === undefined ? "GET" : "POST",
@@ -97,15 +97,7 @@ async function prepare(): Promise<World> {
   const images = [...(await buildImages({ only: ["node"] })), ...(await buildSampleImages())];
   for (const archive of new Set(images.map((image) => image.archive))) await cluster.importImage(archive);
   await applySamples(cluster);
-  const namespace = {
-    apiVersion: "v1",
-    kind: "Namespace",
-    metadata: { name: look, labels: { "pod-security.kubernetes.io/enforce": "privileged" } },
-  };
-  await kubectl(cluster, ["apply", "-f", "-"], JSON.stringify(namespace));
-  await kubectl(cluster, ["-n", look, "apply", "-k", join(cloneDir, "manifests/standalone")]);
-  const daemonSet = "daemonset/runtime-insights-standalone";
-  await kubectl(cluster, ["-n", look, "rollout", "status", daemonSet, "--timeout=120s"]);
+  await installNodeSide(cluster, look, "standalone");
   const pods = (await podsOf(["-A"])).filter(({ metadata }) =>
     samples.some(({ namespace, name }) => namespace === metadata.namespace && name === metadata.name),
   );
@@ -151,7 +143,7 @@ const words = ({ os, osVersion, kind, kindVersion, kindImplementer, runtimes }: 
 ];
 
 test.after(async () => {
-  await kubectl(cluster, ["delete", "namespace", look, "--ignore-not-found"]);
+  await kubectl(cluster, ["delete", "namespace", look, leastLook, "--ignore-not-found"]);
   await removeSamples(cluster);
 });
 
@@ -178,6 +170,16 @@ for (const { namespace, pod, name, about, expected } of expectations) {
     assert.equal({ os, osVersion, kind, kindVersion, kindImplementer, runtimes }, expected);
   });
 }
+
+test("with eight capabilities instead of a privileged container all answers are the same", async () => {
+  await installNodeSide(cluster, leastLook, "standalone-least-privilege");
+  const answers = await ask("?hash=false", undefined, leastLook);
+  for (const { namespace, pod, name } of expectations) {
+    const container = containerOf(namespace, pod, name);
+    assert.equal(said(answers, container), said(world.answers, container), `${namespace}/${pod} ${name}`);
+  }
+  for (const { name } of cluster.nodes) assert.equal(await extractorRights(cluster, leastLook, name), leastRights);
+});
 
 test("asked for one container of each node, the answer has it alone and says the same", async () => {
   const chosen = new Map([...world.containers.values()].map((container) => [container.node, container]));

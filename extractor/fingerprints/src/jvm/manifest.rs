@@ -59,7 +59,7 @@ impl Manifest {
             .get("Class-Path")
             .unwrap_or_default()
             .split(u8::is_ascii_whitespace);
-        paths.filter(|path| !path.is_empty()).filter_map(path)
+        paths.filter_map(path).filter(|path| !path.is_empty())
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_folded_class_path_keeps_its_blanks() {
         let manifest = parse(
-            b"Class-Path: lib/a.jar\r\n  lib/b.jar lib/c\r\n .jar file:/opt/d%20e.jar file:///f.jar http://x/y.jar ../%zz\r\n",
+            b"Class-Path: lib/a.jar\r\n  lib/b.jar lib/c\r\n .jar file:/opt/d%20e.jar file:///f.jar http://x/y.jar file: ../%zz\r\n",
         );
         let paths: Vec<_> = manifest
             .class_path()

@@ -3,9 +3,9 @@
 //! The class path is made out once per process ([`class_path::of`]); every rule looks into that.
 
 mod artifact;
-mod bytes;
+pub mod bytes;
 pub mod class_path;
-mod command;
+pub mod command;
 mod jar;
 pub mod jboss;
 pub mod kafka;
