@@ -13,13 +13,11 @@ pub struct Artifact {
 /// name may begin with the group, as Quarkus writes it.
 pub fn version<'a>(file: &'a [u8], artifact: &Artifact) -> Option<&'a [u8]> {
     let stem = stem(file)?;
-    let rest = memchr::memmem::find_iter(stem, artifact.name).find_map(|at| {
-        let (before, rest) = (&stem[..at], &stem[at + artifact.name.len()..]);
-        let is_own = before.is_empty()
-            || before
-                .strip_suffix(b".")
-                .is_some_and(|group| group.ends_with(artifact.group.as_bytes()));
-        is_own.then_some(rest)
+    let dots = memchr::memchr_iter(b'.', stem).map(|dot| dot + 1);
+    let rest = std::iter::once(0).chain(dots).find_map(|at| {
+        let rest = stem[at..].strip_prefix(artifact.name.as_bytes())?;
+        let group = &stem[..at.saturating_sub(1)];
+        (at == 0 || group.ends_with(artifact.group.as_bytes())).then_some(rest)
     })?;
     match rest {
         [] => Some(rest),
