@@ -22,7 +22,7 @@ interface Options {
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   extract: {
     summary:
-      "cost per container of the extractor beside its floor, memory and size (root, runc, cargo, cc, go, a JDK; 3 min)",
+      "cost per container of the extractor beside its floor, memory and size (root, runc, cargo, cc, go, a JDK, mvn; 10 min)",
     run: extract,
   },
 };

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { createConnection } from "node:net";
 import { join } from "node:path";
@@ -12,7 +12,8 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type Container, type Place, start } from "./container.ts";
-import { type Measured, type Plan, planSchema, type Sample } from "./extract.ts";
+import { type Growth, type Measured, type Plan, planSchema, type Sample } from "./extract.ts";
+import { mixture } from "./extract-rows.ts";
 import { type Kind, kinds } from "./rootfs.ts";
 
 const run = promisify(execFile);
@@ -26,24 +27,60 @@ function extractorCommand({ programs, root, extractorPort }: Plan): [string, ...
 async function main(plan: Plan): Promise<void> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
   const place = await prepare(plan);
-  say(`Starting ${plan.kinds.length} containers ...`);
   const containers: Container[] = [];
-  for (const [index, kind] of plan.kinds.entries()) containers.push(await startOne(place, plan, kind, index));
+  const startUpTo = async (kinds: readonly Kind[]) => {
+    say(`Starting containers, up to ${kinds.length} ...`);
+    for (const kind of kinds.slice(containers.length))
+      containers.push(await startOne(place, plan, kind, containers.length));
+  };
+  const growth: Growth[] = [];
+  const grown = async (asked?: number) => {
+    const dead = containers.filter(({ pid }) => !existsSync(`/proc/${pid}/exe`));
+    if (dead.length > 0) throw new Error(`Containers ended: ${dead.map(({ kind }) => kind).join(", ")}`);
+    say(`Measuring ${asked ?? "all"} of ${containers.length} containers among ${countProcesses()} processes ...`);
+    growth.push(await grow(plan, containers, asked));
+  };
+  for (const part of [0.1, 0.5]) {
+    await startUpTo(plan.kinds.slice(0, Math.ceil(plan.mixed * part)));
+    fill(plan.hostProcesses / 2);
+    await settle();
+    await grown();
+  }
+  await startUpTo(plan.kinds);
+  await settle();
+  if (countProcesses() < plan.hostProcesses) await grown();
   fill(plan.hostProcesses);
   await settle();
   const processes = countProcesses();
   say(`${containers.length} containers among ${processes} processes; checking what is found ...`);
   const answers = await countAnswers(plan);
-  say("Measuring ...");
   const samples: Sample[] = [];
-  for (const group of ["all", ...kinds] as const) {
-    const members = containers.filter(({ kind }) => group === "all" || kind === group);
-    if (members.length > 0) samples.push(await alternate(plan, group, members));
-  }
-  samples.push(await alternate(plan, "none", []));
-  const memory = await measureMemory(plan);
+  const sample = async (group: Sample["group"], when: Sample["when"]) => {
+    const members = group === "all" ? containers.slice(0, plan.mixed) : containers.filter(({ kind }) => kind === group);
+    if (members.length === 0 && group !== "none") return;
+    say(`Measuring ${group}, ${when} ...`);
+    samples.push(await alternate(plan, group, when, members));
+  };
+  for (const group of ["all", ...kinds, "none"] as const) await sample(group, "fresh");
+  for (const group of ["all", "shell"] as const) await sample(group, "second");
+  for (const group of ["all", "shell", "node", "java", "framework"] as const) await sample(group, "cold");
+  say("Counting system calls ...");
   const calls = await countCalls(plan, containers);
-  const measured: Measured = { processes, answers, samples, memory, calls };
+  await grown();
+  fill(plan.most.processes);
+  await settle();
+  await grown();
+  await startUpTo([...plan.kinds, ...mixture(plan.most.containers - plan.kinds.length)]);
+  await settle();
+  await grown();
+  await grown(Math.min(10, containers.length));
+  say("Measuring memory ...");
+  const light = await measureMemory(plan);
+  await startUpTo([...containers.map(({ kind }) => kind), ...Array<Kind>(10).fill("heavy")]);
+  await settle();
+  const { peakBytes: heavyBytes, afterBytes } = await measureMemory(plan);
+  const memory = { ...light, heavyBytes, afterBytes };
+  const measured: Measured = { processes, answers, samples, growth, memory, calls };
   process.stdout.write(`${JSON.stringify(measured)}\n`);
   process.exit(0);
 }
@@ -105,23 +142,73 @@ async function settle(): Promise<void> {
 }
 
 /** Floor and extractor in turn, on the same containers. */
-async function alternate(plan: Plan, group: Sample["group"], containers: readonly Container[]): Promise<Sample> {
-  const { programs, cpu, rounds, extractorPort, root } = plan;
-  const ids = group === "none" ? "0".repeat(64) : containers.map(({ id }) => id).join(",");
-  const pids = containers.map(({ pid }) => String(pid));
-  const floorMs: number[] = [];
-  const extractorMs: number[] = [];
-  for (let round = -1; round < rounds; round++) {
-    const floor = Number(await measure(plan, ["run", programs.floor, ...pids], ""));
-    const reply = await measure(plan, ["ask", String(extractorPort), ...extractorCommand(plan)], ids);
-    const [nanoseconds, path] = reply.split("\n");
-    rmSync(join(root, path ?? ""), { recursive: true });
+async function alternate(
+  plan: Plan,
+  group: Sample["group"],
+  when: Sample["when"],
+  containers: readonly Container[],
+): Promise<Sample> {
+  const ids = group === "none" ? noContainer : containers.map(({ id }) => id).join(",");
+  const floor =
+    group === "large"
+      ? [plan.programs.readonce, ...containers.map(() => join(plan.roots.large ?? "", "app/large"))]
+      : floorOf(plan, containers);
+  const [floorMs, extractorMs]: [number[], number[]] = [[], []];
+  for (let round = when === "cold" ? 0 : -1; round < (when === "cold" ? coldRounds : plan.rounds); round++) {
+    if (when === "cold") await dropCaches();
+    const least = await timed(plan, floor);
+    if (when === "cold") await dropCaches();
+    const took = await answered(plan, when === "second" ? "again" : "ask", ids);
     // The first round warms the caches.
     if (round < 0) continue;
-    floorMs.push(floor / 1e6);
-    extractorMs.push(Number(nanoseconds) / 1e6);
+    floorMs.push(least);
+    extractorMs.push(took);
   }
-  return { group, containers: containers.length, floorMs, extractorMs, cpu };
+  return { group, when, containers: containers.length, floorMs, extractorMs };
+}
+
+const noContainer = "0".repeat(64);
+const coldRounds = 5;
+const growthRounds = 5;
+
+/** Everything on the node, or the first containers of it, beside a question that finds none. */
+async function grow(plan: Plan, containers: readonly Container[], asked = containers.length): Promise<Growth> {
+  const members = containers.slice(0, asked);
+  const ids = asked === containers.length ? "" : members.map(({ id }) => id).join(",");
+  const [floorMs, extractorMs, noneMs]: [number[], number[], number[]] = [[], [], []];
+  for (let round = -1; round < growthRounds; round++) {
+    const times = [
+      await timed(plan, floorOf(plan, members)),
+      await answered(plan, "ask", ids),
+      await answered(plan, "ask", noContainer),
+    ] as const;
+    if (round < 0) continue;
+    for (const [index, list] of [floorMs, extractorMs, noneMs].entries()) list.push(times[index] ?? Number.NaN);
+  }
+  return { asked, containers: containers.length, processes: countProcesses(), floorMs, extractorMs, noneMs };
+}
+
+const floorOf = ({ programs }: Plan, containers: readonly Container[]) => [
+  programs.floor,
+  ...containers.map(({ pid }) => String(pid)),
+];
+
+/** Milliseconds that the program takes. */
+async function timed(plan: Plan, command: readonly string[]): Promise<number> {
+  return Number(await measure(plan, ["run", ...command], "")) / 1e6;
+}
+
+/** Milliseconds until the extractor has answered; the answer is removed. */
+async function answered(plan: Plan, how: "ask" | "again", ids: string): Promise<number> {
+  const reply = await measure(plan, [how, String(plan.extractorPort), ...extractorCommand(plan)], ids);
+  const data = join(plan.root, "data");
+  for (const name of readdirSync(data)) rmSync(join(data, name), { recursive: true });
+  return Number(reply.split("\n")[0]) / 1e6;
+}
+
+async function dropCaches(): Promise<void> {
+  await run("sync");
+  writeFileSync("/proc/sys/vm/drop_caches", "1");
 }
 
 async function measure({ programs, cpu, root }: Plan, words: readonly string[], input: string): Promise<string> {
@@ -191,11 +278,19 @@ async function countAnswers(plan: Plan): Promise<Readonly<Record<string, number>
       for (const inner of Object.values(value)) visit(inner, depth + 1);
       return;
     }
-    const kind = "kind" in value && typeof value.kind === "string" ? value.kind : "os" in value ? "OS only" : "nothing";
+    const kind = toldAs(value);
     counts[kind] = (counts[kind] ?? 0) + 1;
   };
   visit(tree, 0);
   return counts;
+}
+
+/** Its framework, else its kind. */
+function toldAs(info: object): string {
+  const runtimes: unknown = "runtimes" in info ? info.runtimes : [];
+  const first: unknown = Array.isArray(runtimes) ? runtimes[0] : undefined;
+  if (typeof first === "object" && first !== null && "name" in first) return String(first.name);
+  return "kind" in info && typeof info.kind === "string" ? info.kind : "os" in info ? "OS only" : "nothing";
 }
 
 /** Proportional set size of the pair and the extractor's children, in bytes. */
@@ -213,7 +308,7 @@ function pairBytes(pids: readonly number[]): number {
   return sum;
 }
 
-async function measureMemory(plan: Plan): Promise<Measured["memory"]> {
+async function measureMemory(plan: Plan): Promise<Omit<Measured["memory"], "heavyBytes">> {
   const { pids, stop } = await startPair(plan);
   await sleep(300);
   const idleBytes = pairBytes(pids);

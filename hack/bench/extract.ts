@@ -9,8 +9,9 @@ import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { z } from "zod";
 import { cacheDir, cargoEnv, cloneDir } from "../cache.ts";
-import { median, type Result, type Row, row } from "./report.ts";
-import { ensureRoots, type Kind, kinds, programOnPath } from "./rootfs.ts";
+import { extractRows, mixture, wrongAnswers } from "./extract-rows.ts";
+import type { Result } from "./report.ts";
+import { ensureRoots, kinds, programOnPath } from "./rootfs.ts";
 
 const run = promisify(execFile);
 
@@ -21,44 +22,56 @@ export const planSchema = z.strictObject({
   cgroup: z.string(),
   kinds: z.array(z.enum(kinds)),
   roots: z.record(z.enum(kinds), z.string()),
+  /** How many of them make the mixture; the others are single kinds. */
+  mixed: z.int(),
+  /** Containers on the node at the end, and processes. */
+  most: z.strictObject({ containers: z.int(), processes: z.int() }),
   hostProcesses: z.int(),
   rounds: z.int(),
   cpu: z.int(),
   extractorPort: z.int(),
   exporterPort: z.int(),
-  programs: z.record(z.enum(["extractor", "exporter", "floor", "measure"]), z.string()),
+  programs: z.record(z.enum(["extractor", "exporter", "floor", "measure", "readonce"]), z.string()),
 });
 export type Plan = z.infer<typeof planSchema>;
 
 const sampleSchema = z.strictObject({
   /** `none`: an ID that no container has, which leaves start-up and the pass over the process table. */
   group: z.enum(["all", ...kinds, "none"]),
+  /** Asked of a fresh extractor, of one that has answered before, of a fresh one with nothing in the page cache. */
+  when: z.enum(["fresh", "second", "cold"]),
   containers: z.int(),
   floorMs: z.array(z.number()),
   extractorMs: z.array(z.number()),
-  cpu: z.int(),
+});
+const growthSchema = z.strictObject({
+  asked: z.int(),
+  containers: z.int(),
+  processes: z.int(),
+  floorMs: z.array(z.number()),
+  extractorMs: z.array(z.number()),
+  /** The same for an ID that no container has. */
+  noneMs: z.array(z.number()),
 });
 const measuredSchema = z.strictObject({
   processes: z.int(),
-  /** Containers by the kind that was found. */
+  /** Containers by what was found: kind, or framework. */
   answers: z.record(z.string(), z.int()),
   samples: z.array(sampleSchema),
-  memory: z.strictObject({ idleBytes: z.number(), peakBytes: z.number(), afterBytes: z.number() }),
+  growth: z.array(growthSchema),
+  memory: z.strictObject({
+    idleBytes: z.number(),
+    peakBytes: z.number(),
+    heavyBytes: z.number(),
+    afterBytes: z.number(),
+  }),
   /** That one container of the kind adds; empty without strace. */
   calls: z.partialRecord(z.enum(kinds), z.int()),
 });
+export type Growth = z.infer<typeof growthSchema>;
 export type Sample = z.infer<typeof sampleSchema>;
 export type Measured = z.infer<typeof measuredSchema>;
 
-const names: Readonly<Record<Exclude<Sample["group"], "none">, string>> = {
-  all: "all kinds together",
-  shell: "OS only",
-  node: "Node.js",
-  java: "Java, plain main",
-  go: "Go",
-};
-/** Most times the floor that a container may cost, where something is promised. */
-const limits: Readonly<Partial<Record<Sample["group"], number>>> = { all: 5, shell: 4 };
 /** Programs of the machine, with the Debian package of each; strace counts system calls when it is there. */
 const needed = [
   ["runc", "runc"],
@@ -66,63 +79,17 @@ const needed = [
   ["cargo", "cargo"],
   ["unshare", "util-linux"],
   ["javac", "default-jdk-headless"],
+  ["mvn", "maven"],
 ] as const;
 const mebibyte = 1024 * 1024;
-
-/** The rows of what was measured; per container, start-up and the pass over the process table included. */
-export function extractRows({ samples, memory, calls }: Measured, imageBytes: number): Row[] {
-  const rows = samples.flatMap(({ group, containers, floorMs, extractorMs }) => {
-    const value = median(extractorMs);
-    if (group === "none") return [row({ name: "start-up and process table, no container", value, unit: "ms" })];
-    const floor = median(floorMs) / containers;
-    const name = `${names[group]}, per container`;
-    return [row({ name, value: value / containers, unit: "ms", floor, limit: limits[group] ?? null })];
-  });
-  const inMebibytes = (name: string, bytes: number, limit: number) =>
-    row({ name, value: bytes / mebibyte, unit: "MiB", limit });
-  const callRows = kinds.flatMap((kind) => {
-    const value = calls[kind];
-    const limit = kind === "shell" ? 120 : null;
-    return value === undefined
-      ? []
-      : [row({ name: `${names[kind]}, system calls of a container`, value, unit: "calls", limit })];
-  });
-  return [
-    ...rows,
-    ...callRows,
-    inMebibytes("extractor and exporter, idle (PSS)", memory.idleBytes, 4),
-    inMebibytes("extractor, children and exporter, peak (PSS)", memory.peakBytes, 12),
-    inMebibytes("extractor and exporter, after ten scans (PSS)", memory.afterBytes, 4),
-    row({ name: "both programs, gzip", value: imageBytes / 1e6, unit: "MB", limit: 3 }),
-  ];
-}
-
-/** How many containers of each kind: 60 % OS only, 15 % Node.js, 15 % Java, the rest Go. */
-export function mixture(containers: number): Kind[] {
-  const some = Math.round(containers * 0.15);
-  const go = Math.round(containers * 0.1);
-  const repeat = (kind: Kind, times: number) => Array<Kind>(times).fill(kind);
-  return [
-    ...repeat("shell", containers - 2 * some - go),
-    ...repeat("node", some),
-    ...repeat("java", some),
-    ...repeat("go", go),
-  ];
-}
-
-/** Why the containers were not told right, or none. */
-export function wrongAnswers(kinds: readonly Kind[], answers: Readonly<Record<string, number>>): string | undefined {
-  const found: Readonly<Record<Kind, string>> = { shell: "OS only", node: "Node.js", java: "Java", go: "Golang" };
-  const expected: Record<string, number> = {};
-  for (const kind of kinds) expected[found[kind]] = (expected[found[kind]] ?? 0) + 1;
-  const sorted = (counts: Readonly<Record<string, number>>) => JSON.stringify(Object.entries(counts).toSorted());
-  return sorted(expected) === sorted(answers) ? undefined : `expected ${sorted(expected)}, found ${sorted(answers)}`;
-}
 
 export interface ExtractOptions {
   readonly containers: number;
   readonly rounds: number;
 }
+
+/** What is measured beside the mixture. */
+const singles = ["python", "python", "framework", "framework", "large", "large"] as const;
 
 /** Builds the programs, runs the benchmark's node in namespaces of its own, and cleans up after it. */
 export async function extract({ containers, rounds }: ExtractOptions, log: (line: string) => void): Promise<Result> {
@@ -134,10 +101,15 @@ export async function extract({ containers, rounds }: ExtractOptions, log: (line
   const roots = await ensureRoots();
   const root = mkdtempSync(join(tmpdir(), "runtime-insights-bench-"));
   const cgroup = basename(root);
-  const wanted = mixture(containers);
+  const mixed = mixture(containers);
+  const wanted = [...mixed, ...singles];
   const hostProcesses = containers * 4;
+  const most = { containers: Math.round(containers * 2.5), processes: containers * 16 };
   const ports = { extractorPort: 23_000 + (process.pid % 1000), exporterPort: 24_000 + (process.pid % 1000) };
-  const plan: Plan = { root, cgroup, kinds: wanted, roots, hostProcesses, rounds, cpu: 1, ...ports, programs };
+  const plan: Plan = {
+    ...{ root, cgroup, kinds: wanted, mixed: mixed.length, most, roots, hostProcesses, rounds, cpu: 1, programs },
+    ...ports,
+  };
   try {
     const measured = measuredSchema.parse(JSON.parse(await runNode(plan)));
     const wrong = wrongAnswers(wanted, measured.answers);
@@ -154,15 +126,18 @@ export async function extract({ containers, rounds }: ExtractOptions, log: (line
   }
 }
 
-function method({ kinds: wanted, rounds }: Plan, { processes }: Measured): string[] {
+function method({ kinds: wanted, mixed, rounds, most }: Plan, { processes }: Measured): string[] {
   const load = (loadavg()[0] ?? 0).toFixed(1);
   const machine = `${availableParallelism()} x ${cpus()[0]?.model ?? "unknown processor"}, Linux ${release()}, load average ${load}`;
+  const counts = kinds.map((kind) => [kind, wanted.filter((k) => k === kind).length] as const);
   return [
     `${new Date().toISOString().slice(0, 10)} on ${machine}.`,
-    `${wanted.length} containers (${kinds.map((kind) => `${wanted.filter((k) => k === kind).length} ${kind}`).join(", ")}) made by runc on overlay roots, ten to a pod, among ${processes} processes, in pid and mount namespaces of their own; no kubelet.`,
-    `A fresh extractor is started, pinned to one processor at real-time priority, and asked once over TCP; the floor program (fork, setns, read os-release, readlink of the executable) takes turns with it. Medians of ${rounds} rounds after one to warm the page cache; wall time from the start of the program to its answer.`,
+    `${wanted.length} containers (${counts.flatMap(([kind, count]) => (count === 0 ? [] : `${count} ${kind}`)).join(", ")}; the first ${mixed}, mixed, are "all kinds together") made by runc on overlay roots, ten to a pod, among ${processes} processes, in pid and mount namespaces of their own; no kubelet.`,
+    `A fresh extractor is started, pinned to one processor at real-time priority, and asked once over TCP; the floor program (fork, setns, read os-release, readlink of the executable) takes turns with it. Medians of ${rounds} rounds after one to warm the page cache; wall time from the start of the program to its answer. "Second scan": the same extractor asked again, without its start. "Cold": the page cache is dropped before each turn, the floor's too.`,
+    `Spring Boot is one jar of 20 MB with an embedded Tomcat. "Large binary" is Node.js in which the bytes before its version were changed, so that the whole of it is searched for several platforms; its floor is a program that reads the file once.`,
+    `Growth: a fresh extractor asked for everything on the node, up to ${most.containers} containers and ${most.processes} processes; five rounds each.`,
     "System calls: those of the extractor and its children under strace for one container, less those for an ID that no container has.",
-    "Memory: one extractor and one exporter, ten scans of all containers with detail through the exporter, sampled every 10 ms.",
+    "Memory: one extractor and one exporter, ten scans of all containers with detail through the exporter, sampled every 10 ms; then the same with ten containers more whose os-release, release file, command line and class path (100 jars of 20 MB) are a hundred times as large.",
   ];
 }
 
@@ -188,6 +163,7 @@ async function buildPrograms(log: (line: string) => void): Promise<Plan["program
     exporter: join(release, "exporter"),
     floor: await compiled("floor"),
     measure: await compiled("measure"),
+    readonce: await compiled("readonce"),
   };
 }
 

@@ -1,16 +1,29 @@
 /** Root folders for containers, each with one real runtime and the libraries it needs, kept in the build cache. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
+import {
+  appendFileSync,
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { ensureProducts } from "../../e2e/samples/java/maven.ts";
 import { cacheDir } from "../cache.ts";
 
 const run = promisify(execFile);
 const samples = join(import.meta.dirname, "samples");
 
 /** What a container runs. */
-export const kinds = ["shell", "node", "java", "go"] as const;
+export const kinds = ["shell", "node", "java", "go", "python", "framework", "large", "heavy"] as const;
 export type Kind = (typeof kinds)[number];
 
 /** The command of a container of that kind; it does nothing until it is ended. */
@@ -19,16 +32,29 @@ export const commands: Readonly<Record<Kind, readonly string[]>> = {
   node: ["/usr/local/bin/node", "-e", "setInterval(() => {}, 1e9)"],
   java: ["/usr/bin/java", "-Xmx16m", "-XX:+UseSerialGC", "-cp", "/app", "Hold"],
   go: ["/app/server"],
+  python: ["/usr/bin/python3", "-c", "import time\nwhile True: time.sleep(1e6)"],
+  framework: ["/usr/bin/java", "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-jar", "/app/app.jar"],
+  large: ["/app/large", "-e", "setInterval(() => {}, 1e9)"],
+  heavy: [...["/usr/bin/java", "-Xmx16m", "-XX:+UseSerialGC", "-cp", "/app:/app/lib/*", "Hold"], ...padding()],
 };
+
+/** Arguments of 100 kB that mean nothing. */
+function padding(): string[] {
+  return Array.from({ length: 100 }, (_, index) => `${index}`.padEnd(1000, "x"));
+}
 
 /** The root folder of each kind; builds those that are missing. */
 export async function ensureRoots(): Promise<Readonly<Record<Kind, string>>> {
   const javaHome = dirname(dirname(await programOnPath("java", "default-jdk-headless")));
   await programOnPath("go", "golang-go");
+  const python = realpathSync("/usr/bin/python3");
+  const jar = join((await ensureProducts())("spring-boot"), "app.jar");
   const inputs = [
     process.version,
     javaHome,
     readFileSync(join(javaHome, "release"), "utf8"),
+    python,
+    jar,
     readFileSync(import.meta.filename, "utf8"),
     readFileSync(join(samples, "hold.go"), "utf8"),
     readFileSync(join(samples, "Hold.java"), "utf8"),
@@ -39,6 +65,17 @@ export async function ensureRoots(): Promise<Readonly<Record<Kind, string>>> {
     shell: async () => {},
     node: async (root) => addProgram(root, process.execPath, "/usr/local/bin/node"),
     java: async (root) => addJava(root, javaHome),
+    python: async (root) => {
+      await addProgram(root, python, "/usr/bin/python3");
+      const library = `/usr/lib/${basename(python)}`;
+      cpSync(library, join(root, library), { recursive: true });
+    },
+    framework: async (root) => {
+      await addJava(root, javaHome);
+      cpSync(jar, join(root, "app/app.jar"));
+    },
+    large: async (root) => addLarge(root),
+    heavy: async (root) => addHeavy(root, javaHome),
     go: async (root) => {
       const output = join(root, "app/server");
       await run("go", ["build", "-trimpath", "-ldflags", "-s -w", "-o", output, join(samples, "hold.go")], {
@@ -54,7 +91,17 @@ export async function ensureRoots(): Promise<Readonly<Record<Kind, string>>> {
     await build[kind](partial);
     renameSync(partial, join(dir, kind));
   }
-  return { shell: join(dir, "shell"), node: join(dir, "node"), java: join(dir, "java"), go: join(dir, "go") };
+  const place = (kind: Kind) => join(dir, kind);
+  return {
+    shell: place("shell"),
+    node: place("node"),
+    java: place("java"),
+    go: place("go"),
+    python: place("python"),
+    framework: place("framework"),
+    large: place("large"),
+    heavy: place("heavy"),
+  };
 }
 
 /** Where a program is; one that is missing is an error with the command that helps. */
@@ -71,6 +118,8 @@ async function addBase(root: string): Promise<void> {
   for (const folder of ["app", "dev", "etc", "proc", "sys", "tmp", "usr/lib"]) {
     mkdirSync(join(root, folder), { recursive: true });
   }
+  // runc gives a tmpfs the mode of the folder below it.
+  chmodSync(join(root, "tmp"), 0o1777);
   cpSync(realpathSync("/etc/os-release"), join(root, "usr/lib/os-release"));
   symlinkSync("../usr/lib/os-release", join(root, "etc/os-release"));
   await addProgram(root, realpathSync("/bin/sh"), "/bin/sh");
@@ -109,4 +158,26 @@ async function addJava(root: string, home: string): Promise<void> {
   mkdirSync(join(root, "usr/bin"), { recursive: true });
   symlinkSync(join(home, "bin/java"), join(root, "usr/bin/java"));
   await run("javac", ["-d", join(root, "app"), join(samples, "Hold.java")]);
+}
+
+/** Node.js in which no version stands where, or as, it does in Node.js: the whole file has to be searched. */
+async function addLarge(root: string): Promise<void> {
+  await addProgram(root, process.execPath, "/app/large");
+  const bytes = readFileSync(join(root, "app/large"));
+  for (let at = bytes.indexOf("node.js/v"); at !== -1; at = bytes.indexOf("node.js/v", at + 1))
+    bytes.write("xxxx.js/v", at);
+  writeFileSync(join(root, "app/large"), bytes);
+}
+
+/** All that is read of a container a hundred times as large: os-release, release file, class path. */
+async function addHeavy(root: string, javaHome: string): Promise<void> {
+  await addJava(root, javaHome);
+  const comments = "# nothing is said here\n".repeat(20_000);
+  for (const path of ["usr/lib/os-release", join(javaHome, "release").slice(1)]) {
+    appendFileSync(join(root, path), comments);
+  }
+  const library = join(root, "app/lib");
+  mkdirSync(library);
+  const jar = readFileSync(join((await ensureProducts())("spring-boot"), "app.jar"));
+  for (let number = 0; number < 100; number++) writeFileSync(join(library, `spring-boot-${number}.jar`), jar);
 }

@@ -4,6 +4,7 @@
  *   measure CPU run PROGRAM [ARGUMENT...]        from its start to its end
  *   measure CPU ask PORT PROGRAM [ARGUMENT...]   from its start until it has answered, with one line, what standard
  *                                                input says; the line follows the time; the program is ended then
+ *   measure CPU again PORT PROGRAM [ARGUMENT...] the same, but asked twice, and only the second time is measured
  * What the program itself prints is lost.
  */
 #define _GNU_SOURCE
@@ -71,6 +72,25 @@ static int connected(int port, pid_t child) {
   exit(1);
 }
 
+/* How long the answer is, of which the first line is kept. */
+static size_t ask(int peer, const char *text, size_t length, char *line, size_t room) {
+  for (size_t sent = 0; sent < length;) {
+    ssize_t n = write(peer, text + sent, length - sent);
+    if (n < 0) fail("write");
+    sent += n;
+  }
+  shutdown(peer, SHUT_WR);
+  size_t got = 0;
+  while (got < room - 1) {
+    ssize_t n = read(peer, line + got, room - 1 - got);
+    if (n <= 0) break;
+    got += n;
+    if (memchr(line, '\n', got)) break;
+  }
+  close(peer);
+  return got;
+}
+
 int main(int count, char **words) {
   if (count < 4) return 2;
   int cpu = atoi(words[1]);
@@ -83,25 +103,17 @@ int main(int count, char **words) {
     printf("%lld\n", now() - begun);
     return 0;
   }
-  if (strcmp(words[2], "ask") != 0 || count < 5) return 2;
+  int again = strcmp(words[2], "again") == 0;
+  if ((!again && strcmp(words[2], "ask") != 0) || count < 5) return 2;
   static char text[1 << 20];
   size_t length = fread(text, 1, sizeof text, stdin);
+  char line[4096];
   long long begun = now();
   pid_t child = start(cpu, words + 4);
-  int peer = connected(atoi(words[3]), child);
-  for (size_t sent = 0; sent < length;) {
-    ssize_t n = write(peer, text + sent, length - sent);
-    if (n < 0) fail("write");
-    sent += n;
-  }
-  shutdown(peer, SHUT_WR);
-  char line[4096];
-  size_t got = 0;
-  while (got < sizeof line - 1) {
-    ssize_t n = read(peer, line + got, sizeof line - 1 - got);
-    if (n <= 0) break;
-    got += n;
-    if (memchr(line, '\n', got)) break;
+  size_t got = ask(connected(atoi(words[3]), child), text, length, line, sizeof line);
+  if (again) {
+    begun = now();
+    got = ask(connected(atoi(words[3]), child), text, length, line, sizeof line);
   }
   long long took = now() - begun;
   kill(child, SIGTERM);
