@@ -8,7 +8,7 @@ use super::runtime;
 use crate::java;
 use crate::path;
 use crate::rule::{Rule, Runtime, Tier};
-use crate::value::value;
+use crate::value::{self, value};
 use crate::view::View;
 
 const JAR: &[u8] = b"jboss-modules.jar";
@@ -49,11 +49,26 @@ fn find(view: &mut dyn View) -> Vec<Runtime> {
         if !tried.contains(&home) {
             tried.push(home);
             if let Some(product) = product(home, view) {
+                note_variable(home, variable.as_deref(), view);
                 return vec![product];
             }
         }
     }
     Vec::new()
+}
+
+/// Notes a `JBOSS_HOME` that is another home than the one that was told.
+fn note_variable(home: &[u8], variable: Option<&[u8]>, view: &mut dyn View) {
+    let trimmed = |path: &[u8]| path.strip_suffix(b"/").unwrap_or(path).to_vec();
+    let Some(other) = variable.filter(|other| !other.is_empty() && trimmed(other) != trimmed(home)) else {
+        return;
+    };
+    // Another name, such as a link, for the same home is no disagreement.
+    if !view.is_same(&below(home, JAR), &below(other, JAR)) {
+        let (home, other) = (value::text(home), value::text(other));
+        let message = format!("JBOSS_HOME is {other}, but the server runs from {home}");
+        view.note("runtimes", "disagreement", message);
+    }
 }
 
 fn product(home: &[u8], view: &mut dyn View) -> Option<Runtime> {

@@ -312,6 +312,13 @@ fn servers() {
             "WildFly 37.0.1.Final||",
         ),
         (
+            "WildFly beside a variable that names another home",
+            jboss("-jar /opt/server/jboss-modules.jar -Djboss.home.dir=/opt/server")
+                .variable("JBOSS_HOME", "/opt/other")
+                .file(&format!("{MODULES}/dir/META-INF/MANIFEST.MF"), product),
+            "WildFly 37.0.1.Final||disagreement",
+        ),
+        (
             "JBoss Modules alone",
             jboss("-jar /opt/server/jboss-modules.jar x"),
             "||",
