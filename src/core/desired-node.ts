@@ -90,7 +90,8 @@ function daemonSet(input: DesiredInput): Draft {
             securityContext: { fsGroup: unprivilegedId },
             containers: [proxy(input), exporter(input), extractor(input)],
             volumes: [
-              { name: "data", emptyDir: { sizeLimit: "128Mi" } },
+              // In memory: the kernel itself holds it to its size, and answers live for a second.
+              { name: "data", emptyDir: { medium: "Memory", sizeLimit: "128Mi" } },
               { name: "container-names", hostPath: { path: "/var/log/containers", type: "Directory" } },
               { name: "tls", secret: { secretName: names.exporterTls, defaultMode: 0o440 } },
               { name: "proxy-config", configMap: { name: names.exporterProxy } },
