@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use support::{Answer, Container, Extractor, Folder, Spec, children, program, slow_program, wait_until};
+use support::{Answer, Container, Extractor, Folder, Spec, children, program, wait_until};
 
 /// Looks at every process that appears beside it, as fast as it can, and notes what it finds: privileges, and ways
 /// through an open directory to a process of the host.
@@ -78,8 +78,8 @@ fn a_container_with_the_usual_privileges_does_not_even_see_the_descriptors_of_a_
     }
 }
 
-/// A container of root that sends a signal to every process that appears beside it, as fast as it can.
-fn signaller(folder: &Folder, signal: u32) -> Container {
+/// A container of that user that sends a signal to every process that appears beside it, as fast as it can.
+fn signaller(folder: &Folder, uid: u32, signal: u32) -> Container {
     let command = format!(
         "{} -S -c 'import os\nwhile 1:\n for p in os.listdir(\"/proc\"):\n  if p.isdigit() and p != str(os.getpid()):\n   \
          try: os.kill(int(p), {signal})\n   except OSError: pass'",
@@ -89,6 +89,7 @@ fn signaller(folder: &Folder, signal: u32) -> Container {
         folder,
         &Spec {
             name: "signaller",
+            uid,
             command: &command,
             ..Spec::default()
         },
@@ -117,7 +118,7 @@ fn by_pod(answers: BTreeMap<String, Answer>) -> BTreeMap<String, Answer> {
 #[test]
 fn a_container_that_stops_its_child_costs_its_own_time_and_the_others_come_first_from_then_on() {
     let folder = Folder::new();
-    let (hostile, quiet) = (signaller(&folder, 19), quiet(&folder));
+    let (hostile, quiet) = (signaller(&folder, 0, 19), quiet(&folder));
     assert!(
         hostile.id < quiet.id,
         "the hostile one is the first in the order of IDs"
@@ -142,119 +143,67 @@ fn a_container_that_stops_its_child_costs_its_own_time_and_the_others_come_first
 
 #[test]
 fn a_container_that_kills_its_child_is_left_alone_and_the_others_are_complete() {
-    let folder = Folder::new();
-    let (_hostile, _quiet) = (signaller(&folder, 9), quiet(&folder));
-    let extractor = Extractor::start(&folder, &[]);
-    for _ in 0..10 {
-        let answers = by_pod(extractor.ask(""));
-        assert_ne!(answers["quiet"].value("os-release-id"), "");
+    for (uid, signal) in [(0, 9), (1000, 9), (1000, 11), (1000, 31)] {
+        let folder = Folder::new();
+        let (_hostile, _quiet) = (signaller(&folder, uid, signal), quiet(&folder));
+        let extractor = Extractor::start(&folder, &[]);
+        for _ in 0..5 {
+            let answers = by_pod(extractor.ask(""));
+            assert_ne!(
+                answers["quiet"].value("os-release-id"),
+                "",
+                "user {uid}, signal {signal}"
+            );
+        }
+        assert!(
+            children(extractor.pid()).is_empty(),
+            "no child is left by user {uid}, signal {signal}"
+        );
     }
-    assert!(children(extractor.pid()).is_empty(), "no child is left");
 }
 
-#[test]
-fn a_child_does_not_outlive_the_extractor_and_its_answer_goes_with_the_next_start() {
+/// Makes itself the tracer of every process that appears beside it and never lets go, as fast as it can.
+const TRACER: &str = "import ctypes, os\nlibc = ctypes.CDLL(None)\nlibc.ptrace.argtypes = [ctypes.c_long] * 4\nwhile True:\n \
+                      for pid in os.listdir('/proc'):\n  if pid.isdigit() and int(pid) != os.getpid() and libc.ptrace(0x4206, int(pid), 0, 0) == 0:\n   \
+                      open('/tmp/traced', 'a').write(pid)";
+
+/// Whether a container could trace the child that looked at it; meanwhile another one is looked at.
+fn trace(uid: u32, more_capabilities: &'static str) -> bool {
     let folder = Folder::new();
-    let slow = slow_program(&folder);
-    let setup = format!("cp --sparse=always {} $ROOT/opt/slow", slow.display());
-    let container = Container::start(
+    let script = folder.0.join("tracer.py");
+    fs::write(&script, TRACER).expect("write");
+    let setup = format!(
+        "cp {} $ROOT/opt/tracer.py; touch $ROOT/tmp/traced; chmod 666 $ROOT/tmp/traced",
+        script.display()
+    );
+    let command = format!("{} -S /opt/tracer.py", program("python3").display());
+    let tracer = Container::start(
         &folder,
         &Spec {
-            name: "slow",
-            uid: 1000,
+            name: "a-tracer",
+            uid,
             setup: &setup,
-            command: "/opt/slow 1000",
+            command: &command,
+            more_capabilities,
             ..Spec::default()
         },
     );
-    let extractor = Extractor::start(&folder, &[]);
-    let pid = extractor.pid();
-    let mut child = 0;
-    std::thread::scope(|scope| {
-        scope.spawn(|| extractor.send(container.id.as_bytes()));
-        wait_until("a child looks", || {
-            let filtered = |pid: &u32| {
-                fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| status.contains("Seccomp:\t2"))
-            };
-            child = children(pid).into_iter().find(filtered).unwrap_or(0);
-            child != 0
-        });
-        let group = |pid: u32| fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("control group");
-        assert_eq!(
-            group(child),
-            group(pid),
-            "the child costs the extractor, not the container"
-        );
-        assert!(
-            Command::new("kill")
-                .args(["-KILL", &pid.to_string()])
-                .status()
-                .expect("run kill")
-                .success()
-        );
-        wait_until("the child is gone, too", || {
-            let status = fs::read_to_string(format!("/proc/{child}/status"));
-            status.map_or(true, |status| status.contains("State:\tZ"))
-        });
-    });
-    let answers = || fs::read_dir(folder.0.join("data")).expect("list").count();
-    assert!(answers() > 0, "it left its answer behind");
-    drop(extractor);
-    let extractor = Extractor::start(&folder, &[]);
-    wait_until("old answers are swept", || answers() <= 1);
-    assert_ne!(extractor.look_at(&container).value("os-release-id"), "");
+    let _quiet = quiet(&folder);
+    let extractor = Extractor::start(&folder, &["--container-timeout", "300ms"]);
+    let until = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < until {
+        let begun = Instant::now();
+        assert_ne!(by_pod(extractor.ask(""))["quiet"].value("os-release-id"), "");
+        assert!(begun.elapsed() < Duration::from_secs(3), "took {:?}", begun.elapsed());
+    }
+    !tracer.read("/tmp/traced").is_empty()
 }
 
 #[test]
-fn what_a_container_makes_expensive_is_cut_short() {
-    let python = program("python3");
-    // Neighbours with different rights do not become one mapping.
-    let maps =
-        "import mmap, time\nkept = [mmap.mmap(-1, 4096, prot=1 + 2 * (i % 2)) for i in range(60000)]\ntime.sleep(1000)";
-    let forks = "while :; do /bin/true & /bin/true; done";
-    for (name, setup, command) in [
-        (
-            "two gigabytes of os-release",
-            "rm -f $ROOT/etc/os-release; truncate -s 2G $ROOT/etc/os-release",
-            "sleep 1000".to_owned(),
-        ),
-        (
-            "sixty thousand mappings",
-            "",
-            format!("{} -S -c '{maps}'", python.display()),
-        ),
-        ("one process after another", "", format!("sh -c '{forks}'")),
-    ] {
-        let folder = Folder::new();
-        let container = Container::start(
-            &folder,
-            &Spec {
-                name: "expensive",
-                uid: 1000,
-                setup,
-                command: &command,
-                ..Spec::default()
-            },
-        );
-        if name.starts_with("sixty") {
-            wait_until("the mappings are there", || {
-                let maps = fs::read(format!("/proc/{}/maps", container.pids()[0])).unwrap_or_default();
-                maps.iter().filter(|byte| **byte == b'\n').count() > 50_000
-            });
-        }
-        let extractor = Extractor::start(&folder, &[]);
-        let begun = Instant::now();
-        let answer = extractor.look_at(&container);
-        assert!(
-            begun.elapsed() < Duration::from_secs(3),
-            "{name} took {:?}",
-            begun.elapsed()
-        );
-        let sees_system = name.starts_with("two") || !answer.value("os-release-id").is_empty();
-        assert!(sees_system, "{name}: {}", answer.detail);
-        if name.starts_with("sixty") {
-            assert_eq!(answer.kind().0, "Python", "{name}: {}", answer.detail);
-        }
+fn only_a_container_that_may_trace_others_traces_its_child_and_that_costs_nobody_else() {
+    assert!(trace(0, ",+sys_ptrace"));
+    for uid in [0, 1000] {
+        assert!(!trace(uid, ""), "user {uid}");
     }
 }
 
@@ -339,49 +288,6 @@ fn no_process_of_the_extractor_ever_executes_or_connects_and_the_privileged_ones
             }
         }
     }
-}
-
-#[test]
-fn a_pipe_in_place_of_a_release_file_costs_the_implementer_and_nothing_else() {
-    let java = program("java");
-    let home = java
-        .parent()
-        .and_then(|bin| bin.parent())
-        .expect("home")
-        .display()
-        .to_string();
-    let release = fs::read_to_string(format!("{home}/release")).expect("release");
-    let version = release.lines().find_map(|line| line.strip_prefix("JAVA_VERSION="));
-    let version = version.expect("a version").trim_matches('"');
-    let source = "class Wait { public static void main(String[] a) throws Exception { Thread.sleep(1000000); } }";
-    let setup =
-        format!("rm -f $ROOT{home}/release; mkfifo $ROOT{home}/release; printf '%s' '{source}' > $ROOT/opt/Wait.java");
-    let folder = Folder::new();
-    let container = Container::start(
-        &folder,
-        &Spec {
-            name: "pipe",
-            uid: 1000,
-            setup: &setup,
-            command: &format!("{} /opt/Wait.java", java.display()),
-            ..Spec::default()
-        },
-    );
-    wait_until("libjvm.so is mapped", || {
-        let pid = container.pids()[0];
-        fs::read_to_string(format!("/proc/{pid}/maps")).is_ok_and(|maps| maps.contains("libjvm.so"))
-    });
-    let extractor = Extractor::start(&folder, &[]);
-    let begun = Instant::now();
-    let answer = extractor.look_at(&container);
-    assert!(begun.elapsed() < Duration::from_secs(2), "took {:?}", begun.elapsed());
-    // The library that runs says what it was built as.
-    assert_eq!(answer.kind(), ("Java", version, ""), "{}", answer.detail);
-    assert!(
-        answer.detail.contains("note\tkindVersion\tdenied\t"),
-        "{}",
-        answer.detail
-    );
 }
 
 #[test]

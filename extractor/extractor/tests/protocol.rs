@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use support::{Container, Extractor, Folder, Spec};
+use support::{Container, Extractor, Folder, Memory, Spec};
 
 fn plain(name: &str) -> Spec<'_> {
     Spec {
@@ -82,6 +82,12 @@ fn what_is_no_request_is_closed_without_a_byte_and_the_next_is_answered() {
     let extractor = Extractor::start(&folder, &[]);
     assert_eq!(extractor.send(b"\xff\xfe"), b"");
     assert_eq!(extractor.send(&vec![b'a'; 2 << 20]), b"", "too long");
+    let memory = Memory::watch(&extractor);
+    for byte in [b'a', b',', 0, 0xff] {
+        assert_eq!(extractor.send(&vec![byte; 100 << 20]), b"", "100 MB");
+    }
+    let most = memory.most();
+    assert!(most < 12 * 1024, "{most} KiB");
     assert!(extractor.send(b"").starts_with(b"data/out-"));
 }
 

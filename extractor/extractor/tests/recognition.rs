@@ -241,27 +241,40 @@ fn go_is_recognised_by_its_build_information() {
 }
 
 #[test]
-fn an_executable_that_was_deleted_is_recognised_all_the_same() {
+fn an_executable_that_was_deleted_or_replaced_is_recognised_all_the_same() {
     let node = program("node");
-    let setup = format!("cp {} $ROOT/opt/gone", node.display());
-    let command = "/opt/gone -e 'fs.unlinkSync(\"/opt/gone\"); setInterval(() => {}, 1000)'";
-    let folder = Folder::new();
-    let container = Container::start(
-        &folder,
-        &Spec {
-            name: "deleted",
+    let expected = output(&node, &["--version"]);
+    let setup = format!(
+        "cp {} $ROOT/opt/gone; cp {} $ROOT/opt/other",
+        node.display(),
+        program("python3").display()
+    );
+    for (name, how) in [
+        ("deleted", "fs.unlinkSync(\"/opt/gone\")"),
+        ("replaced", "fs.renameSync(\"/opt/other\", \"/opt/gone\")"),
+    ] {
+        let folder = Folder::new();
+        let command = format!("/opt/gone -e '{how}; setInterval(() => {{}}, 1000)'");
+        let spec = Spec {
+            name,
             uid: 0,
             setup: &setup,
-            command,
+            command: &command,
             ..Spec::default()
-        },
-    );
-    support::wait_until("the executable is deleted", || {
-        let link = fs::read_link(format!("/proc/{}/exe", container.pids()[0])).expect("link");
-        link.to_string_lossy().ends_with(" (deleted)")
-    });
-    let answer = Extractor::start(&folder, &[]).look_at(&container);
-    assert_eq!(answer.value("runtime-kind"), "Node.js", "{}", answer.detail);
+        };
+        let container = Container::start(&folder, &spec);
+        support::wait_until("the executable is gone", || {
+            let link = fs::read_link(format!("/proc/{}/exe", container.pids()[0])).expect("link");
+            link.to_string_lossy().ends_with(" (deleted)")
+        });
+        let answer = Extractor::start(&folder, &[]).look_at(&container);
+        assert_eq!(
+            answer.kind(),
+            ("Node.js", expected.as_str(), ""),
+            "{name}: {}",
+            answer.detail
+        );
+    }
 }
 
 #[test]
@@ -337,7 +350,7 @@ fn each_user_of_a_container_is_looked_at_as_itself() {
 fn nothing_of_a_container_is_ever_run() {
     let decoy = "#!/bin/sh\\necho ran >> /tmp/ran\\nexec sleep 1000\\n";
     let setup = format!(
-        "for name in node java python python3 python3.13; do printf '{decoy}' > $ROOT/usr/local/bin/$name; \
+        "for name in node java python python3 python3.13 ruby php perl dotnet deno bun erl go gunicorn; do printf '{decoy}' > $ROOT/usr/local/bin/$name; \
          chmod 755 $ROOT/usr/local/bin/$name; done; chmod 1777 $ROOT/tmp"
     );
     let folder = Folder::new();

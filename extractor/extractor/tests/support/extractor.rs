@@ -6,6 +6,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{Container, Folder, require_root, wait_until};
@@ -155,17 +158,50 @@ pub fn status(pid: u32) -> Option<BTreeMap<String, String>> {
     Some(fields.map(|(key, value)| (key.to_owned(), words(value))).collect())
 }
 
-/// The most memory that a process has had so far, in KiB.
-pub fn peak_memory(pid: u32) -> u64 {
-    let status = status(pid).expect("status");
-    let number = status["VmHWM"].split(' ').next().expect("number");
-    number.parse().expect("a number")
-}
-
 /// Sends a signal by its name.
 pub fn signal(pid: u32, name: &str) {
     let sent = Command::new("kill")
         .args([&format!("-{name}"), &pid.to_string()])
         .status();
     assert!(sent.expect("run kill").success(), "kill -{name} {pid}");
+}
+
+/// Watches how much memory an extractor and its children have, for as long as it lives.
+pub struct Memory {
+    watcher: Option<JoinHandle<u64>>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Memory {
+    pub fn watch(extractor: &Extractor) -> Self {
+        let (pid, is_over) = (extractor.pid(), Arc::new(AtomicBool::new(false)));
+        let is_enough = is_over.clone();
+        let watcher = std::thread::spawn(move || {
+            let mut most = 0;
+            while !is_enough.load(Ordering::Relaxed) {
+                let family = children(pid).into_iter().chain([pid]);
+                most = most.max(family.map(proportional_memory).sum());
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            most
+        });
+        Self {
+            watcher: Some(watcher),
+            is_over,
+        }
+    }
+
+    /// The most that they had together, in KiB: what is shared counts in parts.
+    pub fn most(mut self) -> u64 {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.watcher.take().expect("once").join().expect("the watcher")
+    }
+}
+
+/// The process's PSS in KiB, nothing when it is gone.
+fn proportional_memory(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    line.and_then(|line| line.trim().split(' ').next()?.parse().ok())
+        .unwrap_or(0)
 }
