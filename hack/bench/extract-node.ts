@@ -12,7 +12,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type Container, type Place, start } from "./container.ts";
-import { type Growth, type Measured, type Plan, planSchema, type Sample } from "./extract.ts";
+import { type Growth, type Measured, type Plan, planSchema, type Sample } from "./extract-plan.ts";
 import { mixture } from "./extract-rows.ts";
 import { type Kind, kinds } from "./rootfs.ts";
 

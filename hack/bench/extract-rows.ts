@@ -1,5 +1,5 @@
 /** The rows of the benchmark of the extractor, and what its containers must have been told as. */
-import type { Measured, Sample } from "./extract.ts";
+import type { Measured, Sample } from "./extract-plan.ts";
 import { median, type Row, row } from "./report.ts";
 import { type Kind, kinds } from "./rootfs.ts";
 

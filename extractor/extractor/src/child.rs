@@ -12,6 +12,7 @@ use node::table::{self, Process};
 
 use crate::look::{self, MAX_PROCESSES, World};
 use crate::output::Files;
+use crate::rank::Rank;
 use crate::report;
 use crate::sandbox;
 use crate::subject::Subject;
@@ -29,19 +30,6 @@ const UNWRITTEN: u8 = 13;
 
 /// No more bytes are read for one user of a container.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
-
-/// How good an answer for its container a child has, the best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rank {
-    /// The main process's platform, or a known server.
-    Recognised,
-    /// That the main process is a compiled program, and no more.
-    Compiled,
-    /// No platform.
-    Nothing,
-    /// The child did not come to its end.
-    Unfinished,
-}
 
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 

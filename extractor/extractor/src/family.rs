@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use node::cgroup::ContainerId;
 use node::sys::{self, Births, Ending, Pid};
 
-use crate::child::{self, Rank};
+use crate::child;
+use crate::rank::Rank;
 
 /// How long a killed child may take to be gone.
 const DEATH: Duration = Duration::from_millis(500);

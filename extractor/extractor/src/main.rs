@@ -13,6 +13,7 @@ mod family;
 mod log;
 mod look;
 mod output;
+mod rank;
 mod report;
 mod request;
 mod roles;

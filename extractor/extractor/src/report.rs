@@ -3,8 +3,8 @@
 use fingerprints::os_release::Os;
 use fingerprints::rule::{Runtime, is_in_answer};
 
-use crate::child::Rank;
 use crate::look::{Finding, Note, is_merely_compiled};
+use crate::rank::Rank;
 use crate::roles::Role;
 
 /// The file of details never grows beyond this, well below what the child may write.

@@ -12,10 +12,11 @@ use node::sys::{self, Instruction};
 use node::table::{self, Container, Process};
 
 use crate::arguments::Arguments;
-use crate::child::{self, Rank, Task};
+use crate::child::{self, Task};
 use crate::family::{Family, OUTCOMES, Outcome};
 use crate::log;
 use crate::output::{Answer, Data};
+use crate::rank::Rank;
 use crate::request::Wanted;
 use crate::sandbox;
 

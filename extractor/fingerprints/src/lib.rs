@@ -29,6 +29,7 @@ pub mod os_release;
 pub mod path;
 pub mod perl;
 pub mod php;
+pub mod plain;
 pub mod process;
 pub mod program;
 pub mod properties;

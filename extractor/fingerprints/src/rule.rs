@@ -1,7 +1,7 @@
 //! What a rule is, and how rules are applied to a process.
 
 use crate::Kind;
-use crate::compiled;
+use crate::plain;
 use crate::process::{Access, Process};
 use crate::value;
 use crate::view::View;
@@ -89,7 +89,7 @@ const MAX_RUNTIMES: usize = 16;
 pub fn identify<A: Access>(platforms: &[Platform], rules: &[Rule], view: &mut Process<A>) -> Identity {
     view.look_for("kindVersion");
     let path = view.executable();
-    if compiled::is_plain(&path, &view.program()) {
+    if plain::is_plain(&path, &view.program()) {
         return Identity {
             evidence: value::text(&path),
             ..Identity::default()
