@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use support::{Container, Extractor, Folder, Spec, children, program, signal, wait_until};
+use support::{Container, Extractor, Folder, Spec, children, program, signal, status, wait_until};
 
 /// Mounts a file system at the path given and, when told so, takes every question without an answer: then not even SIGKILL ends whoever
 /// asks. Without it nothing is taken, and whoever waits can be killed.
@@ -97,5 +97,25 @@ fn a_child_that_nothing_ends_is_left_behind_once_and_ends_with_the_file_system()
     wait_until("the child ends with the file system", || {
         assert!(is_quiet_complete(&extractor));
         children(extractor.pid()).is_empty()
+    });
+}
+
+#[test]
+fn a_child_that_waits_does_not_outlive_the_extractor() {
+    let folder = Folder::new();
+    let hanging = hanging(&folder, "waits");
+    let extractor = Extractor::start(&folder, &["--container-timeout", "300s", "--scan-timeout", "300s"]);
+    let mut child = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| extractor.send(hanging.id.as_bytes()));
+        wait_until("a child waits", || {
+            let filtered = |pid: &u32| status(*pid).is_some_and(|status| status["Seccomp"] == "2");
+            child = children(extractor.pid()).into_iter().find(filtered).unwrap_or(0);
+            child != 0
+        });
+        signal(extractor.pid(), "KILL");
+        wait_until("the child is gone, too", || {
+            status(child).is_none_or(|status| status["State"].starts_with('Z'))
+        });
     });
 }
