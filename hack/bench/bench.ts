@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { cloneDir } from "../cache.ts";
 import { extract } from "./extract.ts";
-import { asTable, type Result, withSection } from "./report.ts";
+import { isPart, type Part, parts } from "./extract-plan.ts";
+import { asText, type Result, withSection } from "./report.ts";
 
 interface Benchmark {
   readonly summary: string;
@@ -17,6 +18,7 @@ interface Benchmark {
 interface Options {
   readonly containers: number;
   readonly rounds: number;
+  readonly only: readonly Part[];
 }
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
@@ -27,7 +29,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   },
 };
 
-const help = `Usage: npm run bench -- NAME [--json] [--containers N] [--rounds N]
+const help = `Usage: npm run bench -- NAME [--json] [--only PART[,PART...]] [--containers N] [--rounds N]
 
 ${Object.entries(benchmarks)
   .map(([name, { summary }]) => `  ${name}   ${summary}`)
@@ -36,13 +38,21 @@ ${Object.entries(benchmarks)
   --json           print one array of rows {name, value, unit, floor, ratio, limit, ok}, and nothing else, on standard output
   --containers N   containers on the node (default 100)
   --rounds N       times that extractor and floor take turns (default 15)
+  --only PARTS     of extract: ${parts.join(", ")} (default: all)
 
-Without --json the rows also go into docs/benchmarks.md. Ends with 1 when a row misses its limit.`;
+Without --json and --only the rows also go into docs/benchmarks.md. Ends with 1 when a row misses its limit.`;
 
 function positive(text: string, name: string): number {
   const number = Number(text);
   if (!Number.isInteger(number) || number < 1 || number > 1000) throw new Error(`--${name} is a number from 1 to 1000`);
   return number;
+}
+
+function partsIn(text: string): readonly Part[] {
+  const wanted = text.split(",");
+  const known = wanted.filter(isPart);
+  if (known.length < wanted.length) throw new Error(`--only names some of ${parts.join(", ")}, with commas`);
+  return known;
 }
 
 async function main(): Promise<number> {
@@ -53,6 +63,7 @@ async function main(): Promise<number> {
       json: { type: "boolean", default: false },
       containers: { type: "string", default: "100" },
       rounds: { type: "string", default: "15" },
+      only: { type: "string", default: parts.join(",") },
     },
   });
   const [name = "", ...extra] = positionals;
@@ -65,17 +76,24 @@ async function main(): Promise<number> {
     console.error(help);
     return 2;
   }
-  const options = { containers: positive(values.containers, "containers"), rounds: positive(values.rounds, "rounds") };
+  const options = {
+    containers: positive(values.containers, "containers"),
+    rounds: positive(values.rounds, "rounds"),
+    only: partsIn(values.only),
+  };
   const result = await benchmark.run(options, (line) => console.error(line));
+  const rows = result.tables.flatMap((table) => table.rows);
   if (values.json) {
-    console.log(JSON.stringify(result.rows));
-  } else {
-    console.log(asTable(result.rows));
+    console.log(JSON.stringify(rows));
+    return rows.every(({ ok }) => ok) ? 0 : 1;
+  }
+  console.log(asText(result.tables));
+  if (options.only.length === parts.length) {
     const path = join(cloneDir, "docs/benchmarks.md");
     const document = existsSync(path) ? readFileSync(path, "utf8") : "# Benchmarks\n";
     writeFileSync(path, withSection(document, name, result));
   }
-  return result.rows.every(({ ok }) => ok) ? 0 : 1;
+  return rows.every(({ ok }) => ok) ? 0 : 1;
 }
 
 try {

@@ -3,7 +3,7 @@ import { execFile, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { commands, type Kind } from "./rootfs.ts";
+import { commands, type Kind, variables } from "./rootfs.ts";
 
 const run = promisify(execFile);
 
@@ -48,7 +48,7 @@ function runcConfig(kind: Kind, root: string, cgroupsPath: string): object {
       terminal: false,
       user: { uid, gid: uid },
       args: commands[kind],
-      env: ["PATH=/usr/local/bin:/usr/bin:/bin"],
+      env: ["PATH=/usr/local/bin:/usr/bin:/bin", ...variables(kind)],
       cwd: "/",
       capabilities: { bounding: capabilities, effective: [], permitted: [] },
       noNewPrivileges: true,

@@ -11,9 +11,10 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { z } from "zod";
 import { type Container, type Place, start } from "./container.ts";
-import { type Growth, type Measured, type Plan, planSchema, type Sample } from "./extract-plan.ts";
-import { mixture } from "./extract-rows.ts";
+import { type Growth, type Measured, type Part, type Plan, planSchema, type Sample } from "./extract-plan.ts";
+import { mixture, toldAs, wrongAnswers } from "./extract-rows.ts";
 import { type Kind, kinds } from "./rootfs.ts";
 
 const run = promisify(execFile);
@@ -33,14 +34,16 @@ async function main(plan: Plan): Promise<void> {
     for (const kind of kinds.slice(containers.length))
       containers.push(await startOne(place, plan, kind, containers.length));
   };
+  const wanted = (part: Part) => plan.only.includes(part);
   const growth: Growth[] = [];
   const grown = async (asked?: number) => {
+    if (!wanted("growth")) return;
     const dead = containers.filter(({ pid }) => !existsSync(`/proc/${pid}/exe`));
     if (dead.length > 0) throw new Error(`Containers ended: ${dead.map(({ kind }) => kind).join(", ")}`);
     say(`Measuring ${asked ?? "all"} of ${containers.length} containers among ${countProcesses()} processes ...`);
     growth.push(await grow(plan, containers, asked));
   };
-  for (const part of [0.1, 0.5]) {
+  for (const part of wanted("growth") ? [0.1, 0.5] : []) {
     await startUpTo(plan.kinds.slice(0, Math.ceil(plan.mixed * part)));
     fill(plan.hostProcesses / 2);
     await settle();
@@ -53,9 +56,10 @@ async function main(plan: Plan): Promise<void> {
   await settle();
   const processes = countProcesses();
   say(`${containers.length} containers among ${processes} processes; checking what is found ...`);
-  const answers = await countAnswers(plan);
+  await check(plan, containers);
   const samples: Sample[] = [];
   const sample = async (group: Sample["group"], when: Sample["when"]) => {
+    if (!wanted(when === "fresh" ? "kinds" : when)) return;
     const members = group === "all" ? containers.slice(0, plan.mixed) : containers.filter(({ kind }) => kind === group);
     if (members.length === 0 && group !== "none") return;
     say(`Measuring ${group}, ${when} ...`);
@@ -64,23 +68,30 @@ async function main(plan: Plan): Promise<void> {
   for (const group of ["all", ...kinds, "none"] as const) await sample(group, "fresh");
   for (const group of ["all", "shell"] as const) await sample(group, "second");
   for (const group of ["all", "shell", "node", "java", "framework"] as const) await sample(group, "cold");
-  say("Counting system calls ...");
-  const calls = await countCalls(plan, containers);
-  await grown();
-  fill(plan.most.processes);
-  await settle();
-  await grown();
-  await startUpTo([...plan.kinds, ...mixture(plan.most.containers - plan.kinds.length)]);
-  await settle();
-  await grown();
-  await grown(Math.min(10, containers.length));
-  say("Measuring memory ...");
-  const light = await measureMemory(plan);
-  await startUpTo([...containers.map(({ kind }) => kind), ...Array<Kind>(10).fill("heavy")]);
-  await settle();
-  const { peakBytes: heavyBytes, afterBytes } = await measureMemory(plan);
-  const memory = { ...light, heavyBytes, afterBytes };
-  const measured: Measured = { processes, answers, samples, growth, memory, calls };
+  if (wanted("calls")) say("Counting system calls ...");
+  const calls = wanted("calls") ? await countCalls(plan, containers) : {};
+  if (wanted("growth")) {
+    await grown();
+    fill(plan.most.processes);
+    await settle();
+    await grown();
+    await startUpTo([...plan.kinds, ...mixture(plan.most.containers - plan.kinds.length)]);
+    await settle();
+    await grown();
+    await grown(growth[0]?.asked);
+  }
+  let memory: Measured["memory"] = null;
+  if (wanted("memory")) {
+    say("Measuring memory ...");
+    const light = await measureMemory(plan);
+    await startUpTo([...containers.map(({ kind }) => kind), ...Array<Kind>(10).fill("heavy")]);
+    await settle();
+    say("Measuring memory, with contents a hundred times as large ...");
+    const { peakBytes: heavyBytes, afterBytes } = await measureMemory(plan);
+    memory = { ...light, heavyBytes, afterBytes };
+  }
+  await check(plan, containers);
+  const measured: Measured = { processes, samples, growth, memory, calls };
   process.stdout.write(`${JSON.stringify(measured)}\n`);
   process.exit(0);
 }
@@ -266,32 +277,23 @@ async function ask({ exporterPort }: Plan, query: string): Promise<string> {
   });
 }
 
-/** How often the exporter names each kind; a benchmark of wrong answers would be worth nothing. */
-async function countAnswers(plan: Plan): Promise<Readonly<Record<string, number>>> {
+/** Ends the benchmark when a container is told wrong: figures of wrong answers would be worth nothing. */
+async function check(plan: Plan, containers: readonly Container[]): Promise<void> {
   const { stop } = await startPair(plan);
-  const tree: unknown = JSON.parse(await ask(plan, "hash=false"));
+  const tree = answerSchema.parse(JSON.parse(await ask(plan, "hash=false")));
   await stop();
-  const counts: Record<string, number> = {};
-  const visit = (value: unknown, depth: number): void => {
-    if (typeof value !== "object" || value === null) return;
-    if (depth < 3) {
-      for (const inner of Object.values(value)) visit(inner, depth + 1);
-      return;
-    }
-    const kind = toldAs(value);
-    counts[kind] = (counts[kind] ?? 0) + 1;
-  };
-  visit(tree, 0);
-  return counts;
+  const answers: Record<string, string> = {};
+  for (const pods of Object.values(tree))
+    for (const infos of Object.values(pods))
+      for (const [reference, info] of Object.entries(infos)) answers[reference.slice(-64)] = toldAs(info);
+  const wrong = wrongAnswers(containers, plan.told, answers);
+  if (wrong === undefined) return;
+  process.stderr.write(`${wrong}\n`);
+  process.exit(1);
 }
 
-/** Its framework, else its kind. */
-function toldAs(info: object): string {
-  const runtimes: unknown = "runtimes" in info ? info.runtimes : [];
-  const first: unknown = Array.isArray(runtimes) ? runtimes[0] : undefined;
-  if (typeof first === "object" && first !== null && "name" in first) return String(first.name);
-  return "kind" in info && typeof info.kind === "string" ? info.kind : "os" in info ? "OS only" : "nothing";
-}
+/** Namespace, pod, container. */
+const answerSchema = z.record(z.string(), z.record(z.string(), z.record(z.string(), z.unknown())));
 
 /** Proportional set size of the pair and the extractor's children, in bytes. */
 function pairBytes(pids: readonly number[]): number {
@@ -308,7 +310,7 @@ function pairBytes(pids: readonly number[]): number {
   return sum;
 }
 
-async function measureMemory(plan: Plan): Promise<Omit<Measured["memory"], "heavyBytes">> {
+async function measureMemory(plan: Plan): Promise<Omit<NonNullable<Measured["memory"]>, "heavyBytes">> {
   const { pids, stop } = await startPair(plan);
   await sleep(300);
   const idleBytes = pairBytes(pids);

@@ -2,6 +2,11 @@
 import { z } from "zod";
 import { kinds } from "./rootfs.ts";
 
+/** What can be measured alone: each kind, again in the same extractor, with a cold page cache, ... */
+export const parts = ["kinds", "second", "cold", "calls", "growth", "memory"] as const;
+export type Part = (typeof parts)[number];
+export const isPart = (text: string): text is Part => parts.some((part) => part === text);
+
 /** What the node of the benchmark shall do; processes run pinned to `cpu`. */
 export const planSchema = z.strictObject({
   /** An empty folder; the node mounts a tmpfs on it. */
@@ -9,6 +14,9 @@ export const planSchema = z.strictObject({
   cgroup: z.string(),
   kinds: z.array(z.enum(kinds)),
   roots: z.record(z.enum(kinds), z.string()),
+  /** What the extractor must say of each kind. */
+  told: z.record(z.enum(kinds), z.string()),
+  only: z.array(z.enum(parts)),
   /** How many of them make the mixture; the others are single kinds. */
   mixed: z.int(),
   /** Containers on the node at the end, and processes. */
@@ -42,16 +50,12 @@ const growthSchema = z.strictObject({
 });
 export const measuredSchema = z.strictObject({
   processes: z.int(),
-  /** Containers by what was found: kind, or framework. */
-  answers: z.record(z.string(), z.int()),
   samples: z.array(sampleSchema),
   growth: z.array(growthSchema),
-  memory: z.strictObject({
-    idleBytes: z.number(),
-    peakBytes: z.number(),
-    heavyBytes: z.number(),
-    afterBytes: z.number(),
-  }),
+  /** Null when it was not asked for. */
+  memory: z
+    .strictObject({ idleBytes: z.number(), peakBytes: z.number(), heavyBytes: z.number(), afterBytes: z.number() })
+    .nullable(),
   /** That one container of the kind adds; empty without strace. */
   calls: z.partialRecord(z.enum(kinds), z.int()),
 });

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { asTable, median, row, withSection } from "./report.ts";
+import { asText, median, row, withSection } from "./report.ts";
 
 const timed = row({ name: "OS only", value: 0.3, unit: "ms", floor: 0.1, limit: 4 });
 
@@ -33,14 +33,16 @@ test("the median is the middle, or the mean of two", () => {
 });
 
 test("a table shows the limit as what it limits", () => {
-  const text = asTable([
+  const rows = [
     timed,
     row({ name: "memory", value: 3, unit: "MiB", limit: 4 }),
     row({ name: "slow", value: 9, unit: "ms", floor: 1, limit: 4 }),
-  ]);
+  ];
   assert.is(
-    text,
+    asText([{ title: "Cost", rows }]),
     [
+      "Cost",
+      "",
       "WHAT      VALUE   UNIT   FLOOR   RATIO   LIMIT   OK",
       "OS only   0.3     ms     0.1     3 x     4 x     yes",
       "memory    3       MiB                    4       yes",
@@ -50,11 +52,17 @@ test("a table shows the limit as what it limits", () => {
 });
 
 test("a section is added once and replaced afterwards, the rest stays", () => {
-  const first = withSection("# Benchmarks\n\nWords.\n", "extract", { rows: [timed], method: ["Measured."] });
-  assert.match(first, /^# Benchmarks\n\nWords\.\n\n## extract\n\n<!-- begin extract -->\n- Measured\.\n\n\| what \|/);
+  const first = withSection("# Benchmarks\n\nWords.\n", "extract", {
+    tables: [{ title: "Cost", rows: [timed] }],
+    method: ["Measured."],
+  });
+  assert.match(
+    first,
+    /^# Benchmarks\n\nWords\.\n\n## extract\n\n<!-- begin extract -->\n- Measured\.\n\nCost:\n\n\| what \|/,
+  );
   assert.match(first, "| OS only | 0.3 | ms | 0.1 | 3 x | 4 x | yes |");
-  const both = withSection(first, "gather", { rows: [], method: [] });
-  const again = withSection(both, "extract", { rows: [], method: ["Anew."] });
+  const both = withSection(first, "gather", { tables: [], method: [] });
+  const again = withSection(both, "extract", { tables: [], method: ["Anew."] });
   assert.is(again.split("<!-- begin extract -->").length, 2);
   assert.match(again, "Anew.");
   assert.not.match(again, "Measured.");

@@ -14,9 +14,15 @@ export interface Row {
   readonly ok: boolean;
 }
 
-/** One benchmark's rows and how they came about. */
-export interface Result {
+/** Rows that belong together. */
+export interface Table {
+  readonly title: string;
   readonly rows: readonly Row[];
+}
+
+/** One benchmark's tables and how they came about. */
+export interface Result {
+  readonly tables: readonly Table[];
   /** Sentences for docs/benchmarks.md: what was measured, how, on what. */
   readonly method: readonly string[];
 }
@@ -79,22 +85,26 @@ function cells({ name, value, unit, floor, ratio, limit, ok }: Row): string[] {
   ];
 }
 
-/** The rows for a terminal. */
-export function asTable(rows: readonly Row[]): string {
-  return table(titles, rows.map(cells));
+/** The tables for a terminal. */
+export function asText(tables: readonly Table[]): string {
+  return tables.map(({ title, rows }) => `${title}\n\n${table(titles, rows.map(cells))}`).join("\n\n");
 }
 
 /** The document with the section of this benchmark replaced, or added at the end. */
-export function withSection(document: string, name: string, { rows, method }: Result): string {
+export function withSection(document: string, name: string, { tables, method }: Result): string {
   const [begin, end] = [`<!-- begin ${name} -->`, `<!-- end ${name} -->`];
   const line = (words: readonly string[]) => `| ${words.join(" | ")} |`;
   const section = [
     begin,
     ...method.map((sentence) => `- ${sentence}`),
-    "",
-    line(titles.map((title) => title.toLowerCase())),
-    line(titles.map(() => "---")),
-    ...rows.map((entry) => line(cells(entry))),
+    ...tables.flatMap(({ title, rows }) => [
+      "",
+      `${title}:`,
+      "",
+      line(titles.map((word) => word.toLowerCase())),
+      line(titles.map(() => "---")),
+      ...rows.map((entry) => line(cells(entry))),
+    ]),
     end,
   ].join("\n");
   const [from, to] = [document.indexOf(begin), document.indexOf(end)];

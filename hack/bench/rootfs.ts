@@ -16,7 +16,9 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { versionBeside } from "../../e2e/samples/java/ground.ts";
 import { ensureProducts } from "../../e2e/samples/java/maven.ts";
+import { field } from "../../e2e/samples/runtimes.ts";
 import { cacheDir } from "../cache.ts";
 
 const run = promisify(execFile);
@@ -35,20 +37,32 @@ export const commands: Readonly<Record<Kind, readonly string[]>> = {
   python: ["/usr/bin/python3", "-c", "import time\nwhile True: time.sleep(1e6)"],
   framework: ["/usr/bin/java", "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-jar", "/app/app.jar"],
   large: ["/app/large", "-e", "setInterval(() => {}, 1e9)"],
-  heavy: [...["/usr/bin/java", "-Xmx16m", "-XX:+UseSerialGC", "-cp", "/app:/app/lib/*", "Hold"], ...padding()],
+  heavy: [...["/usr/bin/java", "-Xmx16m", "-XX:+UseSerialGC", "-cp", "/app:/app/lib/*", "Wide"], ...padding()],
 };
 
-/** Arguments of 100 kB that mean nothing. */
+/** Variables of that kind besides the path. */
+export const variables = (kind: Kind): string[] =>
+  kind === "heavy" ? padding().map((text, index) => `PADDING_${index}=${text}`) : [];
+
+/** 100 kB that mean nothing. */
 function padding(): string[] {
   return Array.from({ length: 100 }, (_, index) => `${index}`.padEnd(1000, "x"));
 }
 
-/** The root folder of each kind; builds those that are missing. */
-export async function ensureRoots(): Promise<Readonly<Record<Kind, string>>> {
+export interface Roots {
+  /** The root folder of each kind. */
+  readonly roots: Readonly<Record<Kind, string>>;
+  /** What must be said of each kind; see `toldAs`. */
+  readonly told: Readonly<Record<Kind, string>>;
+}
+
+/** Builds the root folders that are missing. */
+export async function ensureRoots(): Promise<Roots> {
   const javaHome = dirname(dirname(await programOnPath("java", "default-jdk-headless")));
   await programOnPath("go", "golang-go");
   const python = realpathSync("/usr/bin/python3");
-  const jar = join((await ensureProducts())("spring-boot"), "app.jar");
+  const springBoot = (await ensureProducts())("spring-boot");
+  const jar = join(springBoot, "app.jar");
   const inputs = [
     process.version,
     javaHome,
@@ -58,6 +72,7 @@ export async function ensureRoots(): Promise<Readonly<Record<Kind, string>>> {
     readFileSync(import.meta.filename, "utf8"),
     readFileSync(join(samples, "hold.go"), "utf8"),
     readFileSync(join(samples, "Hold.java"), "utf8"),
+    readFileSync(join(samples, "Wide.java"), "utf8"),
   ];
   const key = createHash("sha256").update(inputs.join("\0")).digest("hex").slice(0, 16);
   const dir = cacheDir("bench", `roots-${key}`);
@@ -92,7 +107,7 @@ export async function ensureRoots(): Promise<Readonly<Record<Kind, string>>> {
     renameSync(partial, join(dir, kind));
   }
   const place = (kind: Kind) => join(dir, kind);
-  return {
+  const roots = {
     shell: place("shell"),
     node: place("node"),
     java: place("java"),
@@ -101,6 +116,28 @@ export async function ensureRoots(): Promise<Readonly<Record<Kind, string>>> {
     framework: place("framework"),
     large: place("large"),
     heavy: place("heavy"),
+  };
+  return { roots, told: await tellings(roots, javaHome, join(springBoot, "extracted/lib")) };
+}
+
+/** By what the products themselves say. */
+async function tellings(roots: Roots["roots"], javaHome: string, springLibraries: string): Promise<Roots["told"]> {
+  const system = readFileSync(join(roots.shell, "usr/lib/os-release"), "utf8");
+  const os = `${field(system, "ID")} ${field(system, "VERSION_ID")}`;
+  const java = `${os}; Java ${field(readFileSync(join(roots.java, javaHome, "release"), "utf8"), "JAVA_VERSION")}`;
+  const go = (await run("go", ["version", join(roots.go, "app/server")])).stdout.trim().replace(/^.*: /, "");
+  const python = (await run("/usr/bin/python3", ["--version"])).stdout.trim();
+  const framework = `${java}; Spring Boot ${versionBeside(springLibraries, "spring-boot")}`;
+  return {
+    shell: os,
+    node: `${os}; Node.js ${process.version}`,
+    java,
+    go: `${os}; Golang ${go}`,
+    python: `${os}; Python ${python}`,
+    framework,
+    large: `${os}; C/C++`,
+    // Its class path holds the same archive a hundred times.
+    heavy: framework,
   };
 }
 
@@ -169,7 +206,7 @@ async function addLarge(root: string): Promise<void> {
   writeFileSync(join(root, "app/large"), bytes);
 }
 
-/** All that is read of a container a hundred times as large: os-release, release file, class path. */
+/** All that is read of a container a hundred times as large: os-release, release file, class path, memory map. */
 async function addHeavy(root: string, javaHome: string): Promise<void> {
   await addJava(root, javaHome);
   const comments = "# nothing is said here\n".repeat(20_000);
@@ -179,5 +216,6 @@ async function addHeavy(root: string, javaHome: string): Promise<void> {
   const library = join(root, "app/lib");
   mkdirSync(library);
   const jar = readFileSync(join((await ensureProducts())("spring-boot"), "app.jar"));
-  for (let number = 0; number < 100; number++) writeFileSync(join(library, `spring-boot-${number}.jar`), jar);
+  for (let number = 0; number < 100; number++) writeFileSync(join(library, `library-${number}.jar`), jar);
+  await run("javac", ["-d", join(root, "app"), join(samples, "Wide.java")]);
 }
