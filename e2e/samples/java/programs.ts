@@ -181,7 +181,7 @@ export async function jvmEntries(ground: Ground): Promise<readonly CatalogueEntr
       layers: [...ground.system, jlinked, jar],
       command: [
         ...["/bin/sh", "-c"],
-        `cp /opt/orders/bin/java /opt/orders/bin/orderd; /opt/orders/bin/orderd ${options.join(" ")} ${main.join(" ")} & sleep 2; rm /opt/orders/bin/orderd /app/hold.jar; wait`,
+        `cp /opt/orders/bin/java /opt/orders/bin/orderd; /opt/orders/bin/orderd ${options.join(" ")} ${main.join(" ")} & until cat /proc/net/tcp /proc/net/tcp6 | grep -q :1F90; do sleep 1; done; rm /opt/orders/bin/orderd /app/hold.jar; wait`,
       ],
       expected: ground.jvm(linkedVersion),
     },
