@@ -41,7 +41,8 @@ async function main(plan: Plan): Promise<void> {
     const dead = containers.filter(({ pid }) => !existsSync(`/proc/${pid}/exe`));
     if (dead.length > 0) throw new Error(`Containers ended: ${dead.map(({ kind }) => kind).join(", ")}`);
     say(`Measuring ${asked ?? "all"} of ${containers.length} containers among ${countProcesses()} processes ...`);
-    growth.push(await grow(plan, containers, asked));
+    const mixed = [...containers.slice(0, plan.mixed), ...containers.slice(plan.kinds.length)];
+    growth.push(await grow(plan, mixed, asked));
   };
   for (const part of wanted("growth") ? [0.1, 0.5] : []) {
     await startUpTo(plan.kinds.slice(0, Math.ceil(plan.mixed * part)));
@@ -75,7 +76,7 @@ async function main(plan: Plan): Promise<void> {
     fill(plan.most.processes);
     await settle();
     await grown();
-    await startUpTo([...plan.kinds, ...mixture(plan.most.containers - plan.kinds.length)]);
+    await startUpTo([...plan.kinds, ...mixture(plan.most.containers - plan.mixed)]);
     await settle();
     await grown();
     await grown(growth[0]?.asked);
@@ -180,14 +181,13 @@ async function alternate(
 
 const noContainer = "0".repeat(64);
 const coldRounds = 5;
-const growthRounds = 5;
 
-/** Everything on the node, or the first containers of it, beside a question that finds none. */
+/** The mixed containers, or the first of them, beside a question that finds none. */
 async function grow(plan: Plan, containers: readonly Container[], asked = containers.length): Promise<Growth> {
   const members = containers.slice(0, asked);
-  const ids = asked === containers.length ? "" : members.map(({ id }) => id).join(",");
+  const ids = members.map(({ id }) => id).join(",");
   const [floorMs, extractorMs, noneMs]: [number[], number[], number[]] = [[], [], []];
-  for (let round = -1; round < growthRounds; round++) {
+  for (let round = -1; round < plan.rounds; round++) {
     const times = [
       await timed(plan, floorOf(plan, members)),
       await answered(plan, "ask", ids),
