@@ -31,6 +31,7 @@ const testPackages: Readonly<Record<string, string>> = {
   javac: "default-jdk-headless",
   mvn: "maven",
   pip3: "python3-pip",
+  gcc: "gcc",
   "g++": "g++",
 };
 

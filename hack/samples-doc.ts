@@ -1,7 +1,13 @@
-/** Writes docs/samples.md from the table of samples; with --check it only says whether that file is stale. */
+/**
+ * Writes docs/samples.md from the table of samples; with --check it only says whether that file is stale.
+ * With --catalogue it makes the catalogue, which fetches what is not in the build cache, and writes its table anew; otherwise that
+ * stays as it is, and the node tests say when it is stale.
+ */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { loadCatalogue } from "../e2e/samples/catalogue.ts";
+import { catalogueTable, marked, tableIn } from "../e2e/samples/catalogue-doc.ts";
 import { type Expected, samplesWith } from "../e2e/samples/samples.ts";
 import { cloneDir } from "./cache.ts";
 
@@ -30,6 +36,12 @@ const rows = samples.flatMap(({ namespace, name, about, containers }) =>
   ),
 );
 
+const { values } = parseArgs({
+  options: { check: { type: "boolean", default: false }, catalogue: { type: "boolean", default: false } },
+});
+const file = join(cloneDir, "docs/samples.md");
+const catalogue = values.catalogue ? catalogueTable(await loadCatalogue()) : tableIn(readFileSync(file, "utf8"));
+
 const document = `<!-- Written by hack/samples-doc.ts from e2e/samples/samples.ts; change that and run npm run lint -- --fix. -->
 # Samples
 
@@ -43,10 +55,17 @@ ${rows.join("\n")}
 
 Fixtures of ours, not real: the os-release text of \`node-rhel\` (the libraries below it are Debian's), and the two decoys, which leave
 \`/tmp/ran-again\` behind when anyone starts them a second time.
+
+## Catalogue
+
+More real containers, for the node tests alone (\`e2e/samples/catalogue.ts\`, \`e2e/node/catalogue.test.ts\`): builds from npm, PyPI, Maven Central, the Go
+modules and Debian, and programs that this machine's compilers make from a few lines. They run as few pods of many containers on the two nodes of the
+tests. Packages of npm and PyPI are those for amd64. Where a program, a package's own description or the package's name tells the version, it is read there when
+the catalogue is made. The table is written by \`sh hack/run.sh hack/samples-doc.ts --catalogue\`.
+
+${marked(catalogue)}
 `;
 
-const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
-const file = join(cloneDir, "docs/samples.md");
 if (!values.check) writeFileSync(file, document);
 else if (readFileSync(file, "utf8") !== document) {
   console.error("docs/samples.md is stale: sh hack/run.sh hack/samples-doc.ts");

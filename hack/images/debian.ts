@@ -20,26 +20,42 @@ export interface DebianFiles {
 }
 
 /** The packages' files; fetched once per list, without the packages' dependencies. */
-export async function debianFiles(wanted: readonly Wanted[]): Promise<DebianFiles> {
-  const key = createHash("sha256")
-    .update(JSON.stringify([wanted, process.arch]))
-    .digest("hex")
-    .slice(0, 16);
-  const dir = join(cacheDir("debian"), key);
+export const debianFiles = (wanted: readonly Wanted[]): Promise<DebianFiles> =>
+  unpackedOnce([wanted, process.arch], () => Promise.all(wanted.map(nameOf)));
+
+/** The files of the packages and of all that they depend on, but for packages whose name is left out. */
+export const debianTree = (packages: readonly string[], leftOut: RegExp): Promise<DebianFiles> =>
+  unpackedOnce(["tree", packages, leftOut.source, process.arch], async () =>
+    (await dependenciesOf(packages)).filter((name) => !leftOut.test(name)),
+  );
+
+/** What apt would install where nothing is installed, the packages themselves among it. */
+async function dependenciesOf(packages: readonly string[]): Promise<string[]> {
+  const nothing = join(cacheDir("debian"), "nothing-installed");
+  writeFileSync(nothing, "");
+  const settings = ["-o", `Dir::State::status=${nothing}`, "-o", "APT::Install-Recommends=false"];
+  const { stdout } = await run("apt-get", ["--simulate", ...settings, "install", ...packages]);
+  return [...stdout.matchAll(/^Inst (\S+)/gm)].map(([, name = ""]) => name).sort();
+}
+
+/** The folder that `key` names, filled when it is not there. */
+async function unpackedOnce(key: unknown, names: () => Promise<readonly string[]>): Promise<DebianFiles> {
+  const hash = createHash("sha256").update(JSON.stringify(key)).digest("hex").slice(0, 16);
+  const dir = join(cacheDir("debian"), hash);
   const record = join(dir, "versions.json");
-  if (!existsSync(record)) await fetchInto(dir, wanted);
+  if (!existsSync(record)) await fetchInto(dir, names);
   return { root: join(dir, "root"), versions: versionsSchema.parse(JSON.parse(readFileSync(record, "utf8"))) };
 }
 
 const versionsSchema = z.record(z.string(), z.string());
 
-async function fetchInto(dir: string, wanted: readonly Wanted[]): Promise<void> {
+async function fetchInto(dir: string, names: () => Promise<readonly string[]>): Promise<void> {
   const partial = mkdtempSync(`${dir}.`);
   try {
-    await download(partial, wanted).catch(async (cause: Error) => {
+    await download(partial, names).catch(async (cause: Error) => {
       if (process.getuid?.() !== 0) throw withAdvice(cause);
       await run("apt-get", ["update", "-qq"]);
-      await download(partial, wanted).catch((again: Error) => {
+      await download(partial, names).catch((again: Error) => {
         throw withAdvice(again);
       });
     });
@@ -64,9 +80,10 @@ async function fetchInto(dir: string, wanted: readonly Wanted[]): Promise<void> 
 const fieldsSchema = z.object({ Package: z.string(), Version: z.string() });
 const fieldsOf = (text: string) => Object.fromEntries(text.split("\n").map((line) => line.split(": ", 2)));
 
-async function download(dir: string, wanted: readonly Wanted[]): Promise<void> {
-  const names = await Promise.all(wanted.map((one) => (typeof one === "string" ? one : firstAvailable(one))));
-  await run("apt-get", ["download", "-qq", ...names], { cwd: dir, maxBuffer: 16 * 1024 * 1024 });
+const nameOf = async (one: Wanted): Promise<string> => (typeof one === "string" ? one : firstAvailable(one));
+
+async function download(dir: string, names: () => Promise<readonly string[]>): Promise<void> {
+  await run("apt-get", ["download", "-qq", ...(await names())], { cwd: dir, maxBuffer: 16 * 1024 * 1024 });
 }
 
 async function firstAvailable(names: readonly string[]): Promise<string> {

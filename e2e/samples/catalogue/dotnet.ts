@@ -1,0 +1,84 @@
+/** .NET: on a shared runtime, as a single file with ASP.NET Core, compiled ahead of time. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { copy, symlink } from "../../../hack/images/entries.ts";
+import { layerOf } from "../../../hack/images/layer.ts";
+import type { CatalogueEntry } from "../entry.ts";
+import { fed, folderLayer, type Ground } from "./ground.ts";
+import { npmPackage, pythonPackages } from "./registries.ts";
+
+export async function dotnetEntries({ system, is }: Ground): Promise<readonly CatalogueEntry[]> {
+  const python = await pythonPackages("dotnet", pinned);
+  const shared = join(python, "dotnetcore2/bin");
+  const runner = join(python, "azureml/dataprep/api/engineapi/bin");
+  const azure = join(await npmPackage("@azure/mcp-linux-x64@2.0.5", azureIntegrity), "dist/azmcp");
+  const bundled = frameworksIn(azure);
+  const devsense = await npmPackage("devsense-php-ls-linux-x64@1.0.19329", devsenseIntegrity);
+  const invariant = { DOTNET_SYSTEM_GLOBALIZATION_INVARIANT: "1", HOME: "/tmp" };
+
+  return [
+    {
+      name: "dotnet-shared",
+      about: ".NET Core 3.1 of PyPI, which runs another package's engine",
+      layers: [...system, await folderLayer("usr/share/dotnet", shared), await folderLayer("srv/engine", runner)],
+      command: fed("/usr/share/dotnet/dotnet /srv/engine/Microsoft.DPrep.Lariat.Runner.dll"),
+      env: { ...invariant, DOTNET_ROLL_FORWARD: "Major" },
+      uid: 1001,
+      expected: is(".NET", sharedVersion(shared)),
+    },
+    {
+      name: "dotnet-single-file",
+      about: "a single file that holds .NET and ASP.NET Core",
+      layers: [...system, await layerOf([copy("usr/local/bin/azmcp", azure, 0o755)])],
+      command: fed("azmcp server start"),
+      env: { ...invariant, AZURE_MCP_COLLECT_TELEMETRY: "false", DOTNET_BUNDLE_EXTRACT_BASE_DIR: "/tmp/bundle" },
+      uid: 1001,
+      expected: is(".NET", versionOf(bundled, "Microsoft.NETCore.App"), aspNet(bundled)),
+    },
+    {
+      name: "dotnet-native",
+      about: "a .NET program compiled ahead of time",
+      layers: [
+        ...system,
+        await folderLayer("opt/devsense", join(devsense, "dist"), (path) => !path.startsWith("models/")),
+        await layerOf([symlink("usr/local/bin/devsense", "/opt/devsense/devsense.php.ls")]),
+      ],
+      command: fed("/opt/devsense/devsense.php.ls"),
+      env: invariant,
+      uid: 1001,
+      expected: is(".NET", ""),
+    },
+  ];
+}
+
+const pinned = `dotnetcore2==3.1.23 --hash=sha256:5f076ddc39da0c685e7de20ecb91ee81185928918ec86fbeb3bffc55dd867ab5
+azureml-dataprep==2.26.0 --hash=sha256:40c1a910576ae099046aa0ef0ceafc495962d9e024fa3b503554b373aad5a177
+`;
+const azureIntegrity =
+  "sha512-0FX4fiv1yHAtGkvcBf0tp8agS50JyWAd0r5ebGQB3cGB+ANZYd7jFt+aQ8P60ZdckpG2xcAb1TlfOVDEtsGDqg==";
+const devsenseIntegrity =
+  "sha512-P5k8jo2JDp5pehauC0uLMDKv75w7rxaT8Xi77hYqrvqCNqbR4RrR128xQt5fU3QtjXOPRts78DJKJMlmZW2CQQ==";
+
+/** The only version of the shared runtime below an installation. */
+function sharedVersion(home: string): string {
+  const [version, ...others] = readdirSync(join(home, "shared/Microsoft.NETCore.App"));
+  if (version === undefined || others.length > 0) throw new Error(`${home} does not hold one .NET alone`);
+  return version;
+}
+
+/** Version by framework, from the run-time configuration that a single-file application carries as text. */
+function frameworksIn(file: string): ReadonlyMap<string, string> {
+  const found = readFileSync(file, "latin1").matchAll(
+    /"name":\s*"(Microsoft\.[A-Za-z.]+)",\s*"version":\s*"([\d.]+)"/g,
+  );
+  return new Map([...found].map(([, name = "", version = ""]) => [name, version]));
+}
+
+function versionOf(frameworks: ReadonlyMap<string, string>, name: string): string {
+  const version = frameworks.get(name);
+  if (version === undefined) throw new Error(`${name} is not in the single file`);
+  return version;
+}
+
+const aspNet = (frameworks: ReadonlyMap<string, string>): string =>
+  `ASP.NET Core ${versionOf(frameworks, "Microsoft.AspNetCore.App")}`;
