@@ -22,9 +22,9 @@ test("every entry is in one pod; servers on common ports alone, the others toget
     pods.map((pod) => [pod.name, pod.node, pod.entries.length]),
     [
       ["common-1", 0, 14],
-      ["common-2", 1, 13],
-      ["common-3", 0, 13],
-      ["shared-processes", 1, 1],
+      ["common-2", 0, 13],
+      ["common-3", 1, 13],
+      ["shared-processes", 0, 1],
       ["a-1", 0, 1],
       ["b", 1, 1],
     ],

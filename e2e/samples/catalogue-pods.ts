@@ -14,21 +14,26 @@ export interface CataloguePod {
 /** So many containers start one after the other in a few seconds. */
 const maxContainers = 16;
 
-/** Every entry in one pod, spread over the nodes; the same entries make the same pods. */
+/**
+ * Every entry in one pod, spread over the nodes; the same entries make the same pods. Neighbours, which often have layers in
+ * common, stay on one node.
+ */
 export function cataloguePods(entries: readonly CatalogueEntry[], nodes: number): readonly CataloguePod[] {
   const of = (kind: CatalogueEntry["pod"]) => entries.filter(({ pod }) => pod === kind);
-  const common = of(undefined);
+  const [common, alone] = [of(undefined), of("alone")];
   const parts = Math.max(nodes, Math.ceil(common.length / maxContainers));
+  const spread = (at: number, all: number) => Math.floor((at * nodes) / all);
   const groups = [
     ...Array.from({ length: parts }, (_, part) => ({
       name: `common-${part + 1}`,
-      entries: common.filter((_one, at) => at % parts === part),
+      node: spread(part, parts),
+      entries: common.filter((_one, at) => Math.floor((at * parts) / common.length) === part),
     })),
-    { name: "shared-processes", entries: of("shared processes") },
-    { name: "host-processes", entries: of("host processes") },
-    ...of("alone").map((entry) => ({ name: entry.name.replaceAll(".", "-"), entries: [entry] })),
+    { name: "shared-processes", node: 0, entries: of("shared processes") },
+    { name: "host-processes", node: nodes - 1, entries: of("host processes") },
+    ...alone.map((entry, at) => ({ name: containerName(entry), node: spread(at, alone.length), entries: [entry] })),
   ];
-  return groups.filter((group) => group.entries.length > 0).map((group, at) => ({ ...group, node: at % nodes }));
+  return groups.filter((group) => group.entries.length > 0);
 }
 
 /** As the API server takes it. */

@@ -35,8 +35,8 @@ export async function loadCatalogue(): Promise<readonly CatalogueEntry[]> {
 
 export const catalogueRef = ({ name }: CatalogueEntry): string => `localhost/catalogue-${name}:1`;
 
-/** The entries' images, all in one archive, which holds a layer that several have only once. */
-export async function buildCatalogueImages(entries: readonly CatalogueEntry[]): Promise<Image[]> {
+/** The images of entries in one archive of that name, which holds a layer that several have only once. */
+export async function buildCatalogueImages(name: string, entries: readonly CatalogueEntry[]): Promise<Image[]> {
   const specs = entries.map(
     (entry): ImageSpec => ({
       ref: catalogueRef(entry),
@@ -44,5 +44,5 @@ export async function buildCatalogueImages(entries: readonly CatalogueEntry[]): 
       labels: { "org.opencontainers.image.title": `Runtime Insights catalogue: ${entry.name}` },
     }),
   );
-  return writeArchive("catalogue", specs);
+  return writeArchive(name, specs);
 }

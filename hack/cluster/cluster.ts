@@ -32,8 +32,8 @@ export interface Cluster extends Access {
   readonly dir: string;
   readonly binDir: string;
   readonly nodes: readonly { readonly name: string; readonly address: string; readonly init: ProcessId }[];
-  /** Brings an OCI or docker archive into every node, unless its very images are there already. */
-  importImage(archive: string): Promise<void>;
+  /** Brings an OCI or docker archive into every node, or those that are named, unless its very images are there already. */
+  importImage(archive: string, onlyNodes?: readonly string[]): Promise<void>;
 }
 
 export interface UpOptions {
@@ -229,7 +229,10 @@ function clusterOf(state: ClusterState): Cluster {
     const { name, address } = nodeAddresses(state.index, at + 1);
     return { name, address, init };
   });
-  const stores = nodes.map(({ name, init }) => ({ init, dir: join(dir, name) }));
+  const storesOf = (names?: readonly string[]) =>
+    nodes
+      .filter(({ name }) => names === undefined || names.includes(name))
+      .map(({ name, init }) => ({ init, dir: join(dir, name) }));
   return {
     name: state.name,
     dir,
@@ -237,7 +240,7 @@ function clusterOf(state: ClusterState): Cluster {
     kubectl: join(state.binDir, "kubectl"),
     kubeconfig: join(dir, "control-plane", "kubeconfig"),
     nodes,
-    importImage: (archive) => importArchive(stores, archive),
+    importImage: (archive, onlyNodes) => importArchive(storesOf(onlyNodes), archive),
   };
 }
 

@@ -26,7 +26,7 @@ export interface NodeProgram {
 
 const packageSchema = z.object({ version: z.string() });
 const versionOf = (packageDir: string): string =>
-  `v${packageSchema.parse(JSON.parse(readFileSync(join(packageDir, "package.json"), "utf8"))).version}`;
+  `v${packageSchema.parse(JSON.parse(readFileSync(join(packageDir, "package.json"), "utf8"))).version.replace(/^v/, "")}`;
 const npmPackage = `node-linux-${process.arch}`;
 
 /** The Node that this clone brings. */

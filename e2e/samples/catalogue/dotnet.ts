@@ -1,10 +1,11 @@
 /** .NET: on a shared runtime, as a single file with ASP.NET Core, compiled ahead of time. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { copy, symlink } from "../../../hack/images/entries.ts";
+import { debianFiles } from "../../../hack/images/debian.ts";
+import { copy } from "../../../hack/images/entries.ts";
 import { layerOf } from "../../../hack/images/layer.ts";
 import type { CatalogueEntry } from "../entry.ts";
-import { fed, folderLayer, type Ground } from "./ground.ts";
+import { fed, folderLayer, type Ground, treeLayer } from "./ground.ts";
 import { npmPackage, pythonPackages } from "./registries.ts";
 
 export async function dotnetEntries({ system, is }: Ground): Promise<readonly CatalogueEntry[]> {
@@ -19,9 +20,9 @@ export async function dotnetEntries({ system, is }: Ground): Promise<readonly Ca
   return [
     {
       name: "dotnet-shared",
-      about: ".NET Core 3.1 of PyPI, which runs another package's engine",
+      about: ".NET Core 3.1 of PyPI, which runs the engine of another package",
       layers: [...system, await folderLayer("usr/share/dotnet", shared), await folderLayer("srv/engine", runner)],
-      command: fed("/usr/share/dotnet/dotnet /srv/engine/Microsoft.DPrep.Lariat.Runner.dll"),
+      command: fed(`/usr/share/dotnet/dotnet /srv/engine/Microsoft.DPrep.Execution.EngineHost.dll '${engine}'`),
       env: { ...invariant, DOTNET_ROLL_FORWARD: "Major" },
       uid: 1001,
       expected: is(".NET", sharedVersion(shared)),
@@ -29,7 +30,11 @@ export async function dotnetEntries({ system, is }: Ground): Promise<readonly Ca
     {
       name: "dotnet-single-file",
       about: "a single file that holds .NET and ASP.NET Core",
-      layers: [...system, await layerOf([copy("usr/local/bin/azmcp", azure, 0o755)])],
+      layers: [
+        ...system,
+        await treeLayer((await debianFiles(["libssl3"])).root),
+        await layerOf([copy("usr/local/bin/azmcp", azure, 0o755)]),
+      ],
       command: fed("azmcp server start"),
       env: { ...invariant, AZURE_MCP_COLLECT_TELEMETRY: "false", DOTNET_BUNDLE_EXTRACT_BASE_DIR: "/tmp/bundle" },
       uid: 1001,
@@ -40,8 +45,8 @@ export async function dotnetEntries({ system, is }: Ground): Promise<readonly Ca
       about: "a .NET program compiled ahead of time",
       layers: [
         ...system,
-        await folderLayer("opt/devsense", join(devsense, "dist"), (path) => !path.startsWith("models/")),
-        await layerOf([symlink("usr/local/bin/devsense", "/opt/devsense/devsense.php.ls")]),
+        await folderLayer("opt/devsense", join(devsense, "dist"), (path) => path.endsWith(".so")),
+        await layerOf([copy("opt/devsense/devsense.php.ls", join(devsense, "dist/devsense.php.ls"), 0o755)]),
       ],
       command: fed("/opt/devsense/devsense.php.ls"),
       env: invariant,
@@ -58,6 +63,19 @@ const azureIntegrity =
   "sha512-0FX4fiv1yHAtGkvcBf0tp8agS50JyWAd0r5ebGQB3cGB+ANZYd7jFt+aQ8P60ZdckpG2xcAb1TlfOVDEtsGDqg==";
 const devsenseIntegrity =
   "sha512-P5k8jo2JDp5pehauC0uLMDKv75w7rxaT8Xi77hYqrvqCNqbR4RrR128xQt5fU3QtjXOPRts78DJKJMlmZW2CQQ==";
+
+/** What the package gives its engine; it then waits for messages on its standard input. */
+const engine = JSON.stringify({
+  debug: "false",
+  firstLaunch: "false",
+  sessionId: "sample",
+  invokingPythonPath: "/usr/bin/python3",
+  invokingPythonWorkingDirectory: "/tmp/",
+  instrumentationKey: "",
+  hbiMode: "false",
+  verbosity: "2",
+  logDirectory: "",
+});
 
 /** The only version of the shared runtime below an installation. */
 function sharedVersion(home: string): string {

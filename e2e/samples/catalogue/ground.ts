@@ -50,13 +50,10 @@ const applets = [
   ...["kill", "mktemp", "mv", "printf", "readlink", "sed", "sort", "tail", "touch", "tr", "uname", "wc", "xargs"],
 ];
 
-const documents = /(^|\/)(doc|man|info|locale|lintian|bug|include|i18n|bash-completion|pkgconfig)\//;
+const documents = /^usr\/(include|share\/(doc|man|info|locale|lintian|bug|i18n|bash-completion))\/|\.a$/;
 
 /** A layer with the files of unpacked packages, without documents, headers and static libraries. */
-export const treeLayer = (root: string): Promise<Layer> =>
-  layerOf(
-    entriesBelow(root, (path) => !documents.test(`/${path}`.replace(/^\/usr\/share/, "")) && !path.endsWith(".a")),
-  );
+export const treeLayer = (root: string): Promise<Layer> => layerOf(entriesBelow(root, (path) => !documents.test(path)));
 
 /** A layer with that folder's files at that place. */
 export const folderLayer = (at: string, from: string, wanted?: (path: string) => boolean): Promise<Layer> =>

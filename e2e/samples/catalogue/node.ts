@@ -94,10 +94,13 @@ export async function nodeEntries({ system, layers, is }: Ground): Promise<reado
     },
     {
       name: "nestjs",
-      about: "NestJS on Express, which the application itself does not ask for",
+      about: "NestJS on Express, which one of its own packages brings",
       layers: [...(await on(late)), nest.layer],
       command: ["node", "/app/main.js"],
-      expected: is22(`NestJS ${versionIn(nest.folder, "@nestjs/core")}`),
+      expected: is22(
+        `Express ${versionIn(nest.folder, "express")}`,
+        `NestJS ${versionIn(nest.folder, "@nestjs/core")}`,
+      ),
     },
     {
       name: "nextjs",

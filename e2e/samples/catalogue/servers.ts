@@ -1,10 +1,11 @@
 /** Servers that are known by name: of Debian, and others that PyPI and npm carry. */
 import { execFile } from "node:child_process";
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
+import { z } from "zod";
 import { debianTree } from "../../../hack/images/debian.ts";
-import { copy, entriesBelow, text } from "../../../hack/images/entries.ts";
+import { copy, entriesBelow, symlink, text } from "../../../hack/images/entries.ts";
 import { type Layer, layerOf } from "../../../hack/images/layer.ts";
 import type { CatalogueEntry } from "../entry.ts";
 import { type Ground, maintenance, shell, treeLayer, upstreamVersion } from "./ground.ts";
@@ -31,6 +32,15 @@ async function debianServers({ system, is }: Ground): Promise<readonly Catalogue
       about: "nginx of Debian, its worker of another user",
       layers: nginx.layers,
       command: shell("mkdir -p /var/lib/nginx && exec nginx -c /srv/nginx.conf"),
+      expected: is("C/C++", "", `nginx ${nginx.version("nginx")}`),
+    },
+    {
+      name: "nginx-renamed",
+      about: "nginx of Debian, called web",
+      layers: nginx.layers,
+      command: shell(
+        "mkdir -p /var/lib/nginx && cp /usr/sbin/nginx /srv/web && exec /srv/web -c /srv/nginx-renamed.conf",
+      ),
       expected: is("C/C++", "", `nginx ${nginx.version("nginx")}`),
     },
     {
@@ -85,9 +95,9 @@ async function otherServers({ system, is }: Ground): Promise<readonly CatalogueE
   return [
     {
       name: "nginx-static",
-      about: "nginx of PyPI, called web",
-      layers: await program("opt/web", nginx),
-      command: shell("mkdir -p /var/lib/nginx && exec /opt/web -c /srv/nginx-other.conf"),
+      about: "nginx of PyPI, linked with nothing",
+      layers: await program("opt/nginx", nginx),
+      command: shell("mkdir -p /var/lib/nginx && exec /opt/nginx -c /srv/nginx-other.conf"),
       expected: is("C/C++", "", `nginx ${await said(nginx, ["-v"], /nginx\/([\d.]+)/)}`),
     },
     {
@@ -132,11 +142,7 @@ async function otherServers({ system, is }: Ground): Promise<readonly CatalogueE
       layers: [...system, await nativeLayer(native)],
       command: postgresAt("/opt/postgres/bin"),
       uid: 1001,
-      expected: is(
-        "C/C++",
-        "",
-        `PostgreSQL ${await said(join(native, "bin/postgres"), ["--version"], /PostgreSQL\) ([\d.]+)/)}`,
-      ),
+      expected: is("C/C++", "", `PostgreSQL ${postgresIn(native)}`),
     },
   ];
 }
@@ -155,14 +161,29 @@ async function said(
   return found;
 }
 
-const nativeLayer = (native: string): Promise<Layer> =>
-  layerOf(
-    entriesBelow(native).map((entry) => ({
+/** With the links of its libraries, which a script of the package would make. */
+function nativeLayer(native: string): Promise<Layer> {
+  const links = linksSchema.parse(JSON.parse(readFileSync(join(native, "pg-symlinks.json"), "utf8")));
+  return layerOf([
+    ...entriesBelow(native).map((entry) => ({
       ...entry,
       ...(entry.kind === "file" && entry.path.startsWith("bin/") ? { mode: 0o755 } : {}),
       path: `opt/postgres/${entry.path}`,
     })),
-  );
+    ...links.map(({ source, target }) =>
+      symlink(target.replace(/^native/, "opt/postgres"), relative(dirname(target), source)),
+    ),
+  ]);
+}
+
+const linksSchema = z.array(z.object({ source: z.string(), target: z.string() }));
+
+/** The version in the line that the program would print. */
+function postgresIn(native: string): string {
+  const version = /postgres \(PostgreSQL\) (\d[\d.]*)/.exec(readFileSync(join(native, "bin/postgres"), "latin1"))?.[1];
+  if (version === undefined) throw new Error(`${native}: PostgreSQL tells no version`);
+  return version;
+}
 
 const postgresAt = (bin: string): readonly string[] =>
   shell(
@@ -189,6 +210,7 @@ http {
 const settings = [
   text("srv/nginx.conf", nginxSettings(3821)),
   text("srv/nginx-other.conf", nginxSettings(3822)),
+  text("srv/nginx-renamed.conf", nginxSettings(3823)),
   text(
     "srv/haproxy.cfg",
     `defaults
