@@ -1,4 +1,4 @@
-/** .NET: on a shared runtime, as a single file with ASP.NET Core, compiled ahead of time. */
+/** .NET: on a shared runtime, and as single files with and without ASP.NET Core. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { debianFiles } from "../../../hack/images/debian.ts";
@@ -41,8 +41,8 @@ export async function dotnetEntries({ system, is }: Ground): Promise<readonly Ca
       expected: is(".NET", versionOf(bundled, "Microsoft.NETCore.App"), aspNet(bundled)),
     },
     {
-      name: "dotnet-native",
-      about: "a .NET program compiled ahead of time",
+      name: "dotnet-single-file-plain",
+      about: "another single file, without ASP.NET Core",
       layers: [
         ...system,
         await folderLayer("opt/devsense", join(devsense, "dist"), (path) => path.endsWith(".so")),
@@ -51,7 +51,7 @@ export async function dotnetEntries({ system, is }: Ground): Promise<readonly Ca
       command: fed("/opt/devsense/devsense.php.ls"),
       env: invariant,
       uid: 1001,
-      expected: is(".NET", ""),
+      expected: is(".NET", versionOf(frameworksIn(join(devsense, "dist/devsense.php.ls")), "Microsoft.NETCore.App")),
     },
   ];
 }

@@ -55,9 +55,15 @@ const documents = /^usr\/(include|share\/(doc|man|info|locale|lintian|bug|i18n|b
 /** A layer with the files of unpacked packages, without documents, headers and static libraries. */
 export const treeLayer = (root: string): Promise<Layer> => layerOf(entriesBelow(root, (path) => !documents.test(path)));
 
-/** A layer with that folder's files at that place. */
+/** A layer with that folder's files at that place, readable by all: not all of the packages' builders see to that. */
 export const folderLayer = (at: string, from: string, wanted?: (path: string) => boolean): Promise<Layer> =>
-  layerOf(entriesBelow(from, wanted).map((entry) => ({ ...entry, path: `${at}/${entry.path}` })));
+  layerOf(
+    entriesBelow(from, wanted).map((entry) => ({
+      ...entry,
+      ...(entry.kind === "file" ? { mode: (entry.mode & 0o100) === 0 ? 0o644 : 0o755 } : {}),
+      path: `${at}/${entry.path}`,
+    })),
+  );
 
 export const shell = (script: string): readonly string[] => ["/bin/sh", "-c", script];
 

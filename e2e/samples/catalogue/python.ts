@@ -83,13 +83,13 @@ export async function pythonEntries({ system, layers, is }: Ground): Promise<rea
     },
     {
       name: "flask-uwsgi",
-      about: "Flask inside uWSGI, a program in C that loads CPython",
+      about: "Flask inside uWSGI, a program in C that loads CPython; Debian has it say that it is Debian's",
       layers: [...python, everywhere],
       command: [
         ...["/usr/bin/uwsgi-core", "--plugin", "python311", "--socket", "/tmp/bills.sock", "--need-app"],
         ...["--chdir", "/srv/bills", "--module", "bills:app", "--master"],
       ],
-      expected: on(...named(web.flask, "Flask"), `uWSGI ${upstreamVersion(debian.versions, /^uwsgi-core$/)}`),
+      expected: on(...named(web.flask, "Flask"), `uWSGI ${upstreamVersion(debian.versions, /^uwsgi-core$/)}-debian`),
     },
     {
       name: "supervisord",
