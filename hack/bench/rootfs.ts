@@ -6,6 +6,7 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readFileSync,
   realpathSync,
@@ -20,6 +21,7 @@ import { versionBeside } from "../../e2e/samples/java/ground.ts";
 import { ensureProducts } from "../../e2e/samples/java/maven.ts";
 import { field } from "../../e2e/samples/runtimes.ts";
 import { cacheDir } from "../cache.ts";
+import { removeUnused, wasUsed } from "../images/unused.ts";
 
 const run = promisify(execFile);
 const samples = join(import.meta.dirname, "samples");
@@ -75,7 +77,9 @@ export async function ensureRoots(): Promise<Roots> {
     readFileSync(join(samples, "Wide.java"), "utf8"),
   ];
   const key = createHash("sha256").update(inputs.join("\0")).digest("hex").slice(0, 16);
-  const dir = cacheDir("bench", `roots-${key}`);
+  removeUnused(cacheDir("bench", "roots"), Date.now());
+  const dir = cacheDir("bench", "roots", key);
+  wasUsed(dir);
   const build: Readonly<Record<Kind, (root: string) => Promise<void>>> = {
     shell: async () => {},
     node: async (root) => addProgram(root, process.execPath, "/usr/local/bin/node"),
@@ -215,7 +219,8 @@ async function addHeavy(root: string, javaHome: string): Promise<void> {
   }
   const library = join(root, "app/lib");
   mkdirSync(library);
-  const jar = readFileSync(join((await ensureProducts())("spring-boot"), "app.jar"));
-  for (let number = 0; number < 100; number++) writeFileSync(join(library, `library-${number}.jar`), jar);
+  const jar = join(library, "library-0.jar");
+  cpSync(join((await ensureProducts())("spring-boot"), "app.jar"), jar);
+  for (let number = 1; number < 100; number++) linkSync(jar, join(library, `library-${number}.jar`));
   await run("javac", ["-d", join(root, "app"), join(samples, "Wide.java")]);
 }
