@@ -1,5 +1,5 @@
 /** The Java part of the catalogue. */
-import type { CatalogueEntry } from "./entry.ts";
+import type { CatalogueEntry } from "../entry.ts";
 import { ground } from "./ground.ts";
 import { frameworkEntries, jvmEntries } from "./programs.ts";
 import { quarkusEntries } from "./quarkus.ts";

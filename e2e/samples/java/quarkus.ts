@@ -1,6 +1,6 @@
 /** Quarkus as its Maven plugin packs it. */
 import { join } from "node:path";
-import type { CatalogueEntry } from "./entry.ts";
+import type { CatalogueEntry } from "../entry.ts";
 import { folderLayer, type Ground, small, versionBeside } from "./ground.ts";
 
 const java = ["java", ...small(48)];

@@ -5,8 +5,8 @@ import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { copy, folder, text } from "../../../hack/images/entries.ts";
 import { layerOf } from "../../../hack/images/layer.ts";
+import type { CatalogueEntry } from "../entry.ts";
 import { field } from "../runtimes.ts";
-import type { CatalogueEntry } from "./entry.ts";
 import { folderLayer, type Ground, onlyFolder, small, versionBeside } from "./ground.ts";
 import { ensureJdk } from "./jdks.ts";
 

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { text } from "../../../hack/images/entries.ts";
 import { layerOf } from "../../../hack/images/layer.ts";
-import type { CatalogueEntry } from "./entry.ts";
+import type { CatalogueEntry } from "../entry.ts";
 import { fileLayer, folderLayer, type Ground, small, versionBeside, versionInside } from "./ground.ts";
 
 const java = ["java", ...small(64)];
