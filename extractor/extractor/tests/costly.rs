@@ -9,6 +9,8 @@ use support::{Container, Extractor, Folder, Memory, Spec, program, wait_until};
 
 /// Parent and children together; a program that is not optimised included.
 const MAX_KIB: u64 = 12 * 1024;
+/// Much longer than it takes, so that a busy machine is no failure; much shorter than looking at all of it would take.
+const MAX_TIME: Duration = Duration::from_secs(10);
 
 #[test]
 fn what_a_container_makes_expensive_is_cut_short() {
@@ -51,11 +53,7 @@ fn what_a_container_makes_expensive_is_cut_short() {
         let memory = Memory::watch(&extractor);
         let begun = Instant::now();
         let answer = extractor.look_at(&container);
-        assert!(
-            begun.elapsed() < Duration::from_secs(3),
-            "{name} took {:?}",
-            begun.elapsed()
-        );
+        assert!(begun.elapsed() < MAX_TIME, "{name} took {:?}", begun.elapsed());
         let most = memory.most();
         assert!(most < MAX_KIB, "{name}: {most} KiB");
         let sees_system = name.starts_with("two") || !answer.value("os-release-id").is_empty();
@@ -169,7 +167,7 @@ fn of_a_folder_with_a_million_entries_a_few_thousand_names_are_looked_at() {
     let memory = Memory::watch(&extractor);
     let begun = Instant::now();
     let answer = extractor.look_at(&container);
-    assert!(begun.elapsed() < Duration::from_secs(3), "took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < MAX_TIME, "took {:?}", begun.elapsed());
     assert_eq!(answer.kind().0, "Python", "{}", answer.detail);
     let most = memory.most();
     assert!(most < MAX_KIB, "{most} KiB");

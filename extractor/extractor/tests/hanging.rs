@@ -70,7 +70,7 @@ fn a_child_that_waits_for_a_file_system_is_killed_and_the_others_are_complete() 
     let extractor = Extractor::start(&folder, &["--container-timeout", "300ms"]);
     let begun = Instant::now();
     assert!(is_quiet_complete(&extractor));
-    assert!(begun.elapsed() < Duration::from_secs(3), "took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "took {:?}", begun.elapsed());
     assert!(children(extractor.pid()).is_empty(), "no child is left");
 }
 
@@ -83,7 +83,7 @@ fn a_child_that_nothing_ends_is_left_behind_once_and_ends_with_the_file_system()
         let begun = Instant::now();
         assert!(is_quiet_complete(&extractor), "round {round}");
         assert!(
-            begun.elapsed() < Duration::from_secs(3),
+            begun.elapsed() < Duration::from_secs(10),
             "round {round} took {:?}",
             begun.elapsed()
         );

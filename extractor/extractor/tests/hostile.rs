@@ -194,7 +194,7 @@ fn trace(uid: u32, more_capabilities: &'static str) -> bool {
     while Instant::now() < until {
         let begun = Instant::now();
         assert_ne!(by_pod(extractor.ask(""))["quiet"].value("os-release-id"), "");
-        assert!(begun.elapsed() < Duration::from_secs(3), "took {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(10), "took {:?}", begun.elapsed());
     }
     !tracer.read("/tmp/traced").is_empty()
 }
