@@ -1,32 +1,20 @@
-/** .NET: on a shared runtime, and as single files with and without ASP.NET Core. */
-import { readdirSync, readFileSync } from "node:fs";
+/** .NET: as single files with and without ASP.NET Core. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { debianFiles } from "../../../hack/images/debian.ts";
 import { copy } from "../../../hack/images/entries.ts";
 import { layerOf } from "../../../hack/images/layer.ts";
 import type { CatalogueEntry } from "../entry.ts";
 import { fed, folderLayer, type Ground, treeLayer } from "./ground.ts";
-import { npmPackage, pythonPackages } from "./registries.ts";
+import { npmPackage } from "./registries.ts";
 
 export async function dotnetEntries({ system, is }: Ground): Promise<readonly CatalogueEntry[]> {
-  const python = await pythonPackages("dotnet", pinned);
-  const shared = join(python, "dotnetcore2/bin");
-  const runner = join(python, "azureml/dataprep/api/engineapi/bin");
   const azure = join(await npmPackage("@azure/mcp-linux-x64@2.0.5", azureIntegrity), "dist/azmcp");
   const bundled = frameworksIn(azure);
   const devsense = await npmPackage("devsense-php-ls-linux-x64@1.0.19329", devsenseIntegrity);
   const invariant = { DOTNET_SYSTEM_GLOBALIZATION_INVARIANT: "1", HOME: "/tmp" };
 
   return [
-    {
-      name: "dotnet-shared",
-      about: ".NET Core 3.1 of PyPI, which runs the engine of another package",
-      layers: [...system, await folderLayer("usr/share/dotnet", shared), await folderLayer("srv/engine", runner)],
-      command: fed(`/usr/share/dotnet/dotnet /srv/engine/Microsoft.DPrep.Execution.EngineHost.dll '${engine}'`),
-      env: { ...invariant, DOTNET_ROLL_FORWARD: "Major" },
-      uid: 1001,
-      expected: is(".NET", sharedVersion(shared)),
-    },
     {
       name: "dotnet-single-file",
       about: "a single file that holds .NET and ASP.NET Core",
@@ -56,33 +44,10 @@ export async function dotnetEntries({ system, is }: Ground): Promise<readonly Ca
   ];
 }
 
-const pinned = `dotnetcore2==3.1.23 --hash=sha256:5f076ddc39da0c685e7de20ecb91ee81185928918ec86fbeb3bffc55dd867ab5
-azureml-dataprep==2.26.0 --hash=sha256:40c1a910576ae099046aa0ef0ceafc495962d9e024fa3b503554b373aad5a177
-`;
 const azureIntegrity =
   "sha512-0FX4fiv1yHAtGkvcBf0tp8agS50JyWAd0r5ebGQB3cGB+ANZYd7jFt+aQ8P60ZdckpG2xcAb1TlfOVDEtsGDqg==";
 const devsenseIntegrity =
   "sha512-P5k8jo2JDp5pehauC0uLMDKv75w7rxaT8Xi77hYqrvqCNqbR4RrR128xQt5fU3QtjXOPRts78DJKJMlmZW2CQQ==";
-
-/** What the package gives its engine; it then waits for messages on its standard input. */
-const engine = JSON.stringify({
-  debug: "false",
-  firstLaunch: "false",
-  sessionId: "sample",
-  invokingPythonPath: "/usr/bin/python3",
-  invokingPythonWorkingDirectory: "/tmp/",
-  instrumentationKey: "",
-  hbiMode: "false",
-  verbosity: "2",
-  logDirectory: "",
-});
-
-/** The only version of the shared runtime below an installation. */
-function sharedVersion(home: string): string {
-  const [version, ...others] = readdirSync(join(home, "shared/Microsoft.NETCore.App"));
-  if (version === undefined || others.length > 0) throw new Error(`${home} does not hold one .NET alone`);
-  return version;
-}
 
 /** Version by framework, from the run-time configuration that a single-file application carries as text. */
 function frameworksIn(file: string): ReadonlyMap<string, string> {
