@@ -59,7 +59,7 @@ async function nodeTests(): Promise<Tally> {
     return await runStep({
       ...uvu("tests on two real nodes", "e2e/node"),
       env: { ...process.env, RUNTIME_INSIGHTS_CLUSTER: clusterName },
-      timeoutMs: 30 * 60_000,
+      timeoutMs: 45 * 60_000,
     });
   } finally {
     await down(clusterName);
