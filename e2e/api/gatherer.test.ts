@@ -15,8 +15,9 @@ import { startApiServer } from "../../hack/cluster/apiserver.ts";
 import { kubectl, waitFor } from "../../hack/kubectl.ts";
 import { Connection } from "../../src/adapters/connection.ts";
 import { type HttpsServer, makeAuthority, serveHttps } from "../../src/adapters/https.fixture.ts";
-import { type GatherOrder, gatherProgressSchema, storedArchiveSchema } from "../../src/api/gather.ts";
+import { gatherProgressSchema, storedArchiveSchema } from "../../src/api/gather.ts";
 import { obfuscate } from "../../src/core/hash.ts";
+import { makeOrder } from "../../src/core/order.fixture.ts";
 
 const namespace = "runtime-insights";
 const address = "127.0.0.9";
@@ -222,9 +223,7 @@ test("a cluster that cannot be asked: exit code 1 and no archive", async () => {
 });
 
 test("as a server under the shipped permissions: a gather ordered, its archive read, SIGTERM ends it, and a restart knows the outcome", async () => {
-  const order: GatherOrder = {
-    ...{ id: "uid-1", runtimeInfo: true, inventory: true, podLimit: 8_000, nodeTimeoutMs: 2_000, nodeConcurrency: 10 },
-  };
+  const order = makeOrder({ nodeConcurrency: 10 });
   const port = 20_000 + (process.pid % 10_000);
   const url = `http://127.0.0.1:${port}`;
   const args = [

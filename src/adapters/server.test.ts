@@ -5,17 +5,15 @@ import { join } from "node:path";
 import { request } from "undici";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { GatherOrder, GatherProgress } from "../api/gather.ts";
+import type { GatherProgress } from "../api/gather.ts";
+import { makeOrder } from "../core/order.fixture.ts";
 import { listArchives, readArchive, sha256, writeArchive } from "./disk.ts";
 import { type GathererServer, type Service, serveGatherer } from "./server.ts";
 import { createLogger } from "./telemetry.ts";
 
 const name = "insights-2026-01-02-030405.tar.gz";
 const bytes = Buffer.from("an archive");
-const order: GatherOrder = {
-  ...{ id: "uid-1", runtimeInfo: true, inventory: true },
-  ...{ podLimit: 8_000, nodeTimeoutMs: 1_000, nodeConcurrency: 50 },
-};
+const order = makeOrder();
 const progress: GatherProgress = {
   ...{ id: "uid-1", phase: "Running", stage: "ListingPods", startedAtMs: 1, finishedAtMs: null, outcome: null },
 };

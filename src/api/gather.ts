@@ -2,6 +2,7 @@
 import { z } from "zod";
 
 const nonNegative = z.int().min(0);
+const namespaceName = z.string().min(1).max(63);
 
 /** One gather, as main orders it; `id` is the uid of the RuntimeGather. */
 export const gatherOrderSchema = z.strictObject({
@@ -13,8 +14,20 @@ export const gatherOrderSchema = z.strictObject({
   podLimit: z.int().min(1).max(1_000_000),
   nodeTimeoutMs: z.int().min(1_000),
   nodeConcurrency: z.int().min(1).max(1_000),
+  /** False: images are counted, not described. */
+  images: z.boolean(),
+  /** False: Helm's charts are not counted. */
+  helm: z.boolean(),
+  /** True: addresses and domains of the cluster are replaced in every entry. */
+  obfuscateNetworking: z.boolean(),
+  /** No node is asked about the containers of these; their shapes are counted all the same. */
+  excludedNamespaces: z.array(namespaceName).max(1_000),
   /** Only these namespaces; absent means all. */
-  namespaces: z.array(z.string().min(1).max(63)).max(1_000).optional(),
+  namespaces: z.array(namespaceName).max(1_000).optional(),
+  /** What main knows to be wrong with the node side, a sentence each; errors of the archive. */
+  nodeSideProblems: z.array(z.string().min(1).max(1_024)).max(20),
+  /** True: once the nodes were asked, the gatherer waits until main has taken the node side away. */
+  holdBeforeWriting: z.boolean(),
 });
 export type GatherOrder = z.infer<typeof gatherOrderSchema>;
 
@@ -28,6 +41,10 @@ export const failureReasons = [
   "Malformed",
   "NoToken",
   "NoTrust",
+  /** It spoke of containers that it was not asked about; they are ignored. */
+  "UnaskedContainers",
+  /** It gave no clear text although asked; the archive lacks nothing. */
+  "VersionSkew",
 ] as const;
 export const failureSchema = z.strictObject({
   node: z.string(),
@@ -89,7 +106,7 @@ export type GatherOutcome = z.infer<typeof gatherOutcomeSchema>;
 export const gatherProgressSchema = z.strictObject({
   id: z.string(),
   phase: z.enum(["Running", "Finished", "Interrupted"]),
-  stage: z.enum(["ListingPods", "AskingNodes", "Writing", "Done"]),
+  stage: z.enum(["ListingPods", "AskingNodes", "AwaitingNodeSide", "Writing", "Done"]),
   startedAtMs: nonNegative,
   finishedAtMs: nonNegative.nullable(),
   outcome: gatherOutcomeSchema.nullable(),

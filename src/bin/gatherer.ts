@@ -176,6 +176,7 @@ function terminated(): Promise<void> {
 const stages: Readonly<Record<Stage, string>> = {
   ListingPods: "Listing pods ...",
   AskingNodes: "Asking the nodes ...",
+  AwaitingNodeSide: "Waiting until the node side is gone ...",
   Writing: "Writing the archive ...",
   Done: "Done",
 };
@@ -217,6 +218,12 @@ function orderOf(values: Values): GatherOrder {
     podLimit: wholeNumber(values["pod-limit"], "pod-limit", 8_000),
     nodeTimeoutMs: wholeNumber(values["node-timeout"], "node-timeout", 120) * 1000,
     nodeConcurrency: wholeNumber(values["node-concurrency"], "node-concurrency", 50),
+    images: true,
+    helm: false,
+    obfuscateNetworking: false,
+    excludedNamespaces: [],
+    nodeSideProblems: [],
+    holdBeforeWriting: false,
     ...(values.only === undefined ? {} : { namespaces: values.only }),
   });
   if (order.success) return order.data;

@@ -156,7 +156,7 @@ test("from a list of pods and a node's answer to the document's bytes", () => {
   assert.is(written, expected);
 });
 
-const facts = { workload: nothing, errors: [], durationMs: 1_234.5, uptimeMs: 12_345.678 };
+const facts = { workload: nothing, errors: [], warnings: [], durationMs: 1_234.5, uptimeMs: 12_345.678 };
 const textOf = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
 
 test("without errors the report says null", () => {

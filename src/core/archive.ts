@@ -19,6 +19,8 @@ export interface ArchiveFacts {
   readonly workload: WorkloadInfo;
   /** In the order in which they are written. */
   readonly errors: readonly string[];
+  /** Of the workload info; what was made good, so that nothing is missing. */
+  readonly warnings: readonly string[];
   readonly durationMs: number;
   readonly uptimeMs: number;
 }
@@ -117,7 +119,7 @@ function filledList(list: readonly Json[]): Json | undefined {
 const gathererName = "workloads";
 const functionName = "workload_info";
 
-function statusJson({ errors, durationMs, uptimeMs }: ArchiveFacts, dropped: string | null): string {
+function statusJson({ errors, warnings, durationMs, uptimeMs }: ArchiveFacts, dropped: string | null): string {
   const records = dropped === null ? 1 : 0;
   const duration = Math.floor(durationMs);
   const summaryErrors = [
@@ -127,7 +129,13 @@ function statusJson({ errors, durationMs, uptimeMs }: ArchiveFacts, dropped: str
   return goJson({
     status_reports: [
       report(gathererName, duration, records, summaryErrors),
-      report(`${gathererName}/${functionName}`, duration, records, [...errors, ...(dropped === null ? [] : [dropped])]),
+      report(
+        `${gathererName}/${functionName}`,
+        duration,
+        records,
+        [...errors, ...(dropped === null ? [] : [dropped])],
+        warnings,
+      ),
     ],
     container_memory_bytes_usage: 0,
     uptime_seconds: Math.floor(uptimeMs) / 1000,
@@ -135,13 +143,19 @@ function statusJson({ errors, durationMs, uptimeMs }: ArchiveFacts, dropped: str
   });
 }
 
-function report(name: string, duration: number, records: number, errors: readonly string[]): Json {
+function report(
+  name: string,
+  duration: number,
+  records: number,
+  errors: readonly string[],
+  warnings: readonly string[] = [],
+): Json {
   return {
     name,
     duration_in_ms: duration,
     records_count: records,
     errors: errors.length === 0 ? null : errors,
-    warnings: null,
+    warnings: warnings.length === 0 ? null : warnings,
     panic: null,
   };
 }

@@ -4,6 +4,7 @@ import * as assert from "uvu/assert";
 import { defaultSettings } from "../api/config.ts";
 import type { GatherOutcome, GatherProgress } from "../api/gather.ts";
 import { type GatherRequest, requestStatusSchema } from "../api/request.ts";
+import { makeOrder } from "./order.fixture.ts";
 import { makeRequest } from "./requests.fixture.ts";
 import {
   endedStatus,
@@ -120,16 +121,10 @@ const orders: readonly {
 ];
 for (const { rule, request, nodes, asks } of orders)
   test(`ordering: ${rule}`, () => {
-    assert.equal(orderOf(request, defaultSettings, nodes), {
-      ...{
-        id: "uid-a",
-        runtimeInfo: asks,
-        inventory: asks,
-        podLimit: 8000,
-        nodeTimeoutMs: 120_000,
-        nodeConcurrency: 50,
-      },
-    });
+    assert.equal(
+      orderOf(request, defaultSettings, nodes),
+      makeOrder({ id: "uid-a", runtimeInfo: asks, inventory: asks, nodeTimeoutMs: 120_000, helm: false }),
+    );
   });
 
 test("ordering: a filter and a disabled inventory reach the gatherer", () => {

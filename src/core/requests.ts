@@ -118,6 +118,12 @@ export function orderOf({ uid, spec }: GatherRequest, settings: Settings, nodes:
     podLimit: settings.gather.podLimit,
     nodeTimeoutMs: settings.gather.nodeTimeout,
     nodeConcurrency: settings.gather.nodeConcurrency,
+    images: true,
+    helm: false,
+    obfuscateNetworking: false,
+    excludedNamespaces: [],
+    nodeSideProblems: [],
+    holdBeforeWriting: false,
     ...(spec.namespaces === undefined ? {} : { namespaces: [...spec.namespaces] }),
   };
 }

@@ -16,6 +16,7 @@ import { Journal } from "../adapters/journal.ts";
 import { createLogger } from "../adapters/telemetry.ts";
 import { type GatherOrder, gatherOutcomeSchema } from "../api/gather.ts";
 import { obfuscate } from "../core/hash.ts";
+import { makeOrder } from "../core/order.fixture.ts";
 import { apiPod, digest, type PodOptions } from "../core/pods.fixture.ts";
 import { type GatherResult, type GatherWorld, gather } from "./gather.ts";
 import { GatherRuns } from "./runs.ts";
@@ -23,10 +24,7 @@ import { GatherRuns } from "./runs.ts";
 const authority = await makeAuthority();
 const certificate = await authority.certificate("runtime-insights-exporter.runtime-insights.svc");
 const startMs = Date.UTC(2026, 0, 2, 3, 4, 5);
-const order: GatherOrder = {
-  ...{ id: "uid-1", runtimeInfo: true, inventory: true },
-  ...{ podLimit: 8_000, nodeTimeoutMs: 2_000, nodeConcurrency: 50 },
-};
+const order = makeOrder();
 
 let directory = "";
 test.before.each(async () => {

@@ -56,15 +56,23 @@ const maxSameSecond = 5;
 /** How long the reading of images may outlast the rest, as upstream grants it. */
 const imageWaitMs = (pods: number) => pods * 100 + 15_000;
 
+export interface GatherOptions {
+  readonly signal: AbortSignal;
+  readonly onStage: (stage: Stage) => void;
+  /** Waits until the node side is gone, when the order says so; its sentences become errors of the archive. */
+  readonly hold?: () => Promise<readonly string[]>;
+}
+
 /** Resolves with the outcome, also when it failed; throws only when the signal aborts or the code is wrong. */
 export async function gather(
   order: GatherOrder,
   world: GatherWorld,
-  { signal, onStage }: { readonly signal: AbortSignal; readonly onStage: (stage: Stage) => void },
+  { signal, onStage, hold }: GatherOptions,
 ): Promise<GatherResult> {
   const { nowMs } = world;
   const startedAtMs = nowMs();
   const notes: string[] = [];
+  const warnings: string[] = [];
   onStage("ListingPods");
   const listed = await listPods(order, world, signal, notes);
   const listedAtMs = nowMs();
@@ -78,6 +86,11 @@ export async function gather(
   const outcomes = order.runtimeInfo ? await ask(draft, order, world, signal, notes) : [];
   const images = await listed.images(draft);
   const askedAtMs = nowMs();
+  const nodeSideProblems = [...order.nodeSideProblems];
+  if (order.holdBeforeWriting && hold !== undefined) {
+    onStage("AwaitingNodeSide");
+    nodeSideProblems.push(...(await hold()));
+  }
 
   onStage("Writing");
   const answers = answersOf(outcomes);
@@ -87,7 +100,8 @@ export async function gather(
   const prefix = order.namespaces === undefined ? "insights" : "filtered-insights";
   const content = archiveContent({
     workload: merge(draft, answers, images),
-    errors: archiveErrors(outcomes, draft.limitReached ? order.podLimit : null),
+    errors: [...nodeSideProblems, ...archiveErrors(outcomes, draft.limitReached ? order.podLimit : null)],
+    warnings,
     durationMs: askedAtMs - startedAtMs,
     uptimeMs: askedAtMs - world.processStartedAtMs,
   });
@@ -100,7 +114,7 @@ export async function gather(
     counts: countsOf(draft, outcomes),
     failures: failures.slice(0, maxFailures),
     moreFailures: Math.max(0, failures.length - maxFailures),
-    notes,
+    notes: [...nodeSideProblems, ...warnings, ...notes],
     durationsMs: {
       listPods: listedAtMs - startedAtMs,
       askNodes: askedAtMs - listedAtMs,
@@ -138,7 +152,7 @@ type Listed =
 
 async function listPods(order: GatherOrder, world: GatherWorld, signal: AbortSignal, notes: string[]): Promise<Listed> {
   const { api, delaysMs } = world;
-  const imageApi = await findImageApi(api, signal);
+  const imageApi = order.images ? await findImageApi(api, signal) : "unwanted";
   const reader = imageApi === "present" ? new ImageReader(api, world.images, signal) : undefined;
   if (imageApi === "absent") notes.push("The cluster has no OpenShift image API; images are counted, not described");
   if (imageApi === "unknown")

@@ -215,6 +215,7 @@ export class RequestLoop {
 const stages: Readonly<Record<GatherProgress["stage"], string>> = {
   ListingPods: "Listing the pods",
   AskingNodes: "Asking the nodes",
+  AwaitingNodeSide: "Waiting until the node side is gone",
   Writing: "Writing the archive",
   Done: "Done",
 };
