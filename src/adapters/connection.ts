@@ -10,6 +10,8 @@ export interface ApiCall {
   /** Path with its leading slash, e.g. `/api/v1/pods`. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean>>;
+  /** Default `application/json`. */
+  readonly accept?: string;
   /** Sent as JSON. */
   readonly body?: unknown;
   /** Default `application/json`. */
@@ -65,7 +67,7 @@ export class Connection extends KubeConfig implements Api {
       dispatcher: await this.#shared(),
       signal: call.signal === undefined ? deadline : AbortSignal.any([call.signal, deadline]),
       headers: {
-        accept: "application/json",
+        accept: call.accept ?? "application/json",
         ...authorization(options),
         ...(call.body === undefined ? {} : { "content-type": call.contentType ?? "application/json" }),
       },

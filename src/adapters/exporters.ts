@@ -31,9 +31,12 @@ export interface AskOptions {
   readonly port?: number;
   /** After how long a node no longer keeps others waiting; default 2 seconds. */
   readonly slowAfterMs?: number;
+  /** After how long a connection that failed is tried once more; default 1 second. */
+  readonly retryAfterMs?: number;
 }
 
 const defaultSlowAfterMs = 2_000;
+const defaultRetryAfterMs = 1_000;
 const defaultMaxAnswerBytes = 64 * 1024 * 1024;
 const answerBytesPerContainer = 256 * 1024;
 const maxMessageLength = 300;
@@ -131,15 +134,21 @@ async function outcomeOf(
   const signal = AbortSignal.any([options.signal, deadline]);
   const isLate = () => deadline.aborted && !options.signal.aborted;
   const late = () => failed("Timeout", `Post "${url}": no answer within ${options.timeoutMs / 1000} s`);
-  let answer: Awaited<ReturnType<typeof request>>;
-  try {
-    answer = await request(options.detail ? `${url}?detail=true` : url, {
+  const post = () =>
+    request(options.detail ? `${url}?detail=true` : url, {
       method: "POST",
       dispatcher: agent,
       signal,
       reset: true,
       headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
       body: JSON.stringify({ containerIds: query.containers.map(({ reference }) => reference) }),
+    });
+  let answer: Awaited<ReturnType<typeof post>>;
+  try {
+    answer = await post().catch(async (cause: unknown) => {
+      if (!isWorthARetry(cause)) throw cause;
+      await sleep(options.retryAfterMs ?? defaultRetryAfterMs, undefined, { signal });
+      return post();
     });
   } catch (cause) {
     return isLate() ? late() : failed(reasonOf(cause), `Post "${url}": ${messageOf(cause)}`);
@@ -165,7 +174,7 @@ async function outcomeOf(
     // The parser's own message would quote the answer, which may hold names.
     return failed("Malformed", `unable to read parse JSON content from ${url}: invalid JSON`);
   }
-  return readAnswer(query, body);
+  return readAnswer(query, body, options);
 }
 
 /** Undefined when there is more. */
@@ -184,10 +193,28 @@ async function readBounded(body: AsyncIterable<Buffer>, maxBytes: number): Promi
 const certificateCodes =
   /^(?:CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH_|ERROR_IN_CERT_|CRL_|ERR_TLS_CERT_|ERR_OSSL_PEM_)/;
 
+/** The exporter was about to start, or its node's network stumbled: no byte of an answer has come. */
+const connectionCodes = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_SOCKET",
+]);
+
+function isWorthARetry(cause: unknown): boolean {
+  return connectionCodes.has(codeOf(cause));
+}
+
 function reasonOf(cause: unknown): FailureReason {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const code = codeOf(cause);
   if (certificateCodes.test(code)) return "NoTrust";
   return code === "UND_ERR_CONNECT_TIMEOUT" ? "Timeout" : "Unreachable";
+}
+
+function codeOf(cause: unknown): string {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
 }
 
 function messageOf(cause: unknown): string {

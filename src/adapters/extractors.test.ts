@@ -100,7 +100,7 @@ for (const { rule, pods, found } of extractors)
         return undefined;
       },
       async ({ connection }) =>
-        assert.equal([...(await findExtractors(connection, "runtime-insights", signal)).values()], found),
+        assert.equal([...(await findExtractors(connection, "runtime-insights", signal)).byNode.values()], found),
     ),
   );
 
@@ -108,7 +108,7 @@ test("without the DaemonSet there are no extractors, and no pods are listed", ()
   withApi(
     () => undefined,
     async ({ connection, requests }) => {
-      assert.is((await findExtractors(connection, "runtime-insights", signal)).size, 0);
+      assert.is((await findExtractors(connection, "runtime-insights", signal)).byNode.size, 0);
       assert.is(requests.length, 1);
     },
   ));

@@ -1,6 +1,7 @@
 /** Where the extractors are, and how the cluster wants TLS to be spoken. */
 import { getCiphers, type SecureVersion } from "node:tls";
 import { z } from "zod";
+import { type Placement, placementSchema } from "../api/node.ts";
 import type { Api } from "./connection.ts";
 import { askPatiently, describe } from "./patience.ts";
 
@@ -15,7 +16,10 @@ export interface Extractor {
   readonly ready: boolean;
 }
 
-const daemonSetSchema = z.object({ metadata: z.object({ uid: z.string() }) });
+const daemonSetSchema = z.object({
+  metadata: z.object({ uid: z.string() }),
+  spec: z.object({ template: z.object({ spec: placementSchema }).nullish() }).nullish(),
+});
 
 const extractorPodsSchema = z.object({
   metadata: z.object({ continue: z.string().nullish() }).nullish(),
@@ -40,18 +44,21 @@ const extractorPodsSchema = z.object({
 });
 type ExtractorPod = NonNullable<z.infer<typeof extractorPodsSchema>["items"]>[number];
 
-/** The extractor pod of each node, by node: only pods whose controller is our DaemonSet, whatever labels others carry. */
-export async function findExtractors(
-  api: Api,
-  namespace: string,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<string, Extractor>> {
+export interface Extractors {
+  readonly byNode: ReadonlyMap<string, Extractor>;
+  /** Where their DaemonSet wants to run. */
+  readonly placement: Placement;
+}
+
+/** The extractor pod of each node: only pods whose controller is our DaemonSet, whatever labels others carry. */
+export async function findExtractors(api: Api, namespace: string, signal: AbortSignal): Promise<Extractors> {
   const what = "looking for the extractors";
   const daemonSets = `/apis/apps/v1/namespaces/${namespace}/daemonsets`;
   const daemonSet = await askPatiently(api, { path: `${daemonSets}/${daemonSetName}` }, { what, signal });
-  if (daemonSet.status === 404) return new Map();
+  if (daemonSet.status === 404) return { byNode: new Map(), placement: { nodeSelector: {}, tolerations: [] } };
   if (daemonSet.status !== 200) throw new Error(`${what}: ${describe(daemonSet)}`);
-  const { uid } = daemonSetSchema.parse(daemonSet.body).metadata;
+  const { metadata, spec } = daemonSetSchema.parse(daemonSet.body);
+  const { uid } = metadata;
   const found = new Map<string, Extractor>();
   let continueToken = "";
   for (let page = 0; page < maxPages; page += 1) {
@@ -62,17 +69,17 @@ export async function findExtractors(
     };
     const answer = await askPatiently(api, { path: `/api/v1/namespaces/${namespace}/pods`, query }, { what, signal });
     if (answer.status !== 200) throw new Error(`${what}: ${describe(answer)}`);
-    const { metadata, items } = extractorPodsSchema.parse(answer.body);
-    for (const pod of items ?? []) {
+    const list = extractorPodsSchema.parse(answer.body);
+    for (const pod of list.items ?? []) {
       if (!pod.metadata.ownerReferences?.some((owner) => owner.controller === true && owner.uid === uid)) continue;
       const extractor = extractorOf(pod);
       if (extractor.node !== "" && (extractor.ready || !found.has(extractor.node)))
         found.set(extractor.node, extractor);
     }
-    continueToken = metadata?.continue ?? "";
+    continueToken = list.metadata?.continue ?? "";
     if (continueToken === "") break;
   }
-  return found;
+  return { byNode: found, placement: spec?.template?.spec ?? { nodeSelector: {}, tolerations: [] } };
 }
 
 function extractorOf({ metadata, spec, status }: ExtractorPod): Extractor {

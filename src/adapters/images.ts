@@ -4,14 +4,31 @@ import { decodeImage } from "../api/image.ts";
 import type { ImageInfo } from "../api/workload.ts";
 import { imageInfo } from "../core/image.ts";
 import type { Api } from "./connection.ts";
+import { askPatiently } from "./patience.ts";
 
 const groupPath = "/apis/image.openshift.io/v1";
 const concurrency = 8;
 const maxCached = 5_000;
 
+/** So long an image that the cluster does not know is not asked for again. */
+const missingMs = 24 * 60 * 60 * 1000;
+
 /** Images by digest, over the gathers of one process; what is used longest ago goes first. */
 export class ImageCache {
   readonly #images = new Map<string, ImageInfo>();
+  /** Digests that no Image object has, with the time at which that was seen. */
+  readonly #missing = new Map<string, number>();
+
+  isMissing(id: string, nowMs: number): boolean {
+    const sinceMs = this.#missing.get(id);
+    return sinceMs !== undefined && nowMs >= sinceMs && nowMs - sinceMs < missingMs;
+  }
+
+  addMissing(id: string, nowMs: number): void {
+    this.#missing.delete(id);
+    this.#missing.set(id, nowMs);
+    trim(this.#missing);
+  }
 
   get(id: string): ImageInfo | undefined {
     const image = this.#images.get(id);
@@ -22,10 +39,14 @@ export class ImageCache {
   add(id: string, image: ImageInfo): void {
     this.#images.delete(id);
     this.#images.set(id, image);
-    for (const oldest of this.#images.keys()) {
-      if (this.#images.size <= maxCached) break;
-      this.#images.delete(oldest);
-    }
+    trim(this.#images);
+  }
+}
+
+function trim(oldestFirst: Map<string, unknown>): void {
+  for (const oldest of oldestFirst.keys()) {
+    if (oldestFirst.size <= maxCached) return;
+    oldestFirst.delete(oldest);
   }
 }
 
@@ -50,10 +71,20 @@ export interface ImagesRead {
   readonly failed: number;
 }
 
+export interface ImageReaderOptions {
+  readonly cache: ImageCache;
+  readonly signal: AbortSignal;
+  readonly nowMs: () => number;
+  /** Waits between tries of one image. */
+  readonly delaysMs?: readonly number[] | undefined;
+}
+
 /** Reads the images it is told about, few at a time, until it is told to finish. */
 export class ImageReader {
   readonly #api: Api;
   readonly #cache: ImageCache;
+  readonly #nowMs: () => number;
+  readonly #delaysMs: readonly number[] | undefined;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #seen = new Set<string>();
@@ -62,9 +93,11 @@ export class ImageReader {
   readonly #workers = new Set<Promise<void>>();
   #failed = 0;
 
-  constructor(api: Api, cache: ImageCache, signal: AbortSignal) {
+  constructor(api: Api, { cache, signal, nowMs, delaysMs }: ImageReaderOptions) {
     this.#api = api;
     this.#cache = cache;
+    this.#nowMs = nowMs;
+    this.#delaysMs = delaysMs;
     this.#signal = AbortSignal.any([signal, this.#stop.signal]);
   }
 
@@ -74,8 +107,8 @@ export class ImageReader {
       if (this.#seen.has(id)) continue;
       this.#seen.add(id);
       const cached = this.#cache.get(id);
-      if (cached === undefined) this.#waiting.push(id);
-      else this.#found.set(id, cached);
+      if (cached !== undefined) this.#found.set(id, cached);
+      else if (!this.#cache.isMissing(id, this.#nowMs())) this.#waiting.push(id);
     }
     while (this.#workers.size < Math.min(concurrency, this.#waiting.length)) {
       const worker = this.#work().finally(() => this.#workers.delete(worker));
@@ -105,12 +138,13 @@ export class ImageReader {
   }
 
   async #read(id: string): Promise<void> {
-    const answer = await this.#api.call({ path: `${groupPath}/images/${id}`, signal: this.#signal });
-    if (answer.status === 404) return;
+    const patience = { what: "reading an image", signal: this.#signal, delaysMs: this.#delaysMs ?? [500, 2_000] };
+    const answer = await askPatiently(this.#api, { path: `${groupPath}/images/${id}` }, patience);
+    if (answer.status === 404) return this.#cache.addMissing(id, this.#nowMs());
     const image = answer.status === 200 ? decodeImage(answer.body) : undefined;
     if (image === undefined) throw new Error(`reading image ${id}: status ${answer.status}`);
     const info = imageInfo(image);
-    if (info === undefined) return;
+    if (info === undefined) return this.#cache.addMissing(id, this.#nowMs());
     this.#found.set(id, info);
     this.#cache.add(id, info);
   }

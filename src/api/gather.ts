@@ -45,6 +45,8 @@ export const failureReasons = [
   "UnaskedContainers",
   /** It gave no clear text although asked; the archive lacks nothing. */
   "VersionSkew",
+  /** No node was asked, since nobody knows which namespaces opted out. */
+  "OptOutsUnknown",
 ] as const;
 export const failureSchema = z.strictObject({
   node: z.string(),

@@ -11,7 +11,7 @@ const texts = z
   .nullish()
   .transform((value) => value ?? []);
 
-const specSchema = z.object({ name: text, image: text, command: texts, args: texts });
+const specSchema = z.object({ name: text, image: text, command: texts, args: texts, restartPolicy: text });
 const specsSchema = z
   .array(specSchema)
   .nullish()
@@ -35,11 +35,26 @@ const statusesSchema = z
   .nullish()
   .transform((value) => value ?? []);
 
+/** On pods and namespaces: no node is asked about their containers. */
+export const excludeAnnotation = "runtimes.insights.openshift.io/exclude";
+
+/** Only the text "true" opts out; whatever else is no request. */
+const optOutSchema = z
+  .object({ [excludeAnnotation]: z.unknown() })
+  .nullish()
+  .transform((annotations) => annotations?.[excludeAnnotation] === "true");
+
 const podSchema = z
   .object({
-    metadata: z.object({ namespace: text, name: text }),
+    metadata: z.object({ namespace: text, name: text, annotations: optOutSchema }),
     spec: z
-      .object({ nodeName: text, restartPolicy: text, initContainers: specsSchema, containers: specsSchema })
+      .object({
+        nodeName: text,
+        restartPolicy: text,
+        runtimeClassName: text,
+        initContainers: specsSchema,
+        containers: specsSchema,
+      })
       .nullish(),
     status: z
       .object({ phase: text, initContainerStatuses: statusesSchema, containerStatuses: statusesSchema })
@@ -48,6 +63,9 @@ const podSchema = z
   .transform(({ metadata, spec, status }) => ({
     namespace: metadata.namespace,
     name: metadata.name,
+    /** It asks that no node is asked about it. */
+    excluded: metadata.annotations,
+    runtimeClass: spec?.runtimeClassName ?? "",
     node: spec?.nodeName ?? "",
     restartPolicy: spec?.restartPolicy ?? "",
     phase: status?.phase ?? "",

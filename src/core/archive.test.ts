@@ -3,11 +3,11 @@ import * as assert from "uvu/assert";
 import { decodePodPage } from "../api/pod.ts";
 import type { RuntimeInfo } from "../api/runtime.ts";
 import type { NamespaceInfo, WorkloadInfo } from "../api/workload.ts";
-import { archiveContent, archiveErrors, archiveName, statusEntry, workloadEntry, workloadJson } from "./archive.ts";
+import { archiveContent, archiveName, statusEntry, workloadEntry, workloadJson } from "./archive.ts";
 import { obfuscate } from "./hash.ts";
 import { answersOf, merge } from "./merge.ts";
 import { apiPod, digest } from "./pods.fixture.ts";
-import { firstQueries, type NodeOutcome, readAnswer } from "./query.ts";
+import { firstQueries, readAnswer } from "./query.ts";
 import { addPods, emptyDraft } from "./shapes.ts";
 
 const nothing: WorkloadInfo = { pods: 0, imageCount: 0, images: new Map(), namespaces: new Map() };
@@ -121,16 +121,24 @@ test("from a list of pods and a node's answer to the document's bytes", () => {
     ],
   };
   const draft = emptyDraft();
-  addPods(draft, decodePodPage(page).pods, 8_000);
+  addPods(draft, decodePodPage(page).pods, { podLimit: 8_000, excludedNamespaces: new Set() });
   const outcomes = firstQueries(draft).map((query) =>
-    readAnswer(query, {
-      shop: {
-        "web-1": {
-          "cri-o://app": { OS: obfuscate("rhel"), kind: obfuscate("Java"), runtimes: [{ name: obfuscate("Quarkus") }] },
-          "cri-o://side": { runtimes: [] },
+    readAnswer(
+      query,
+      {
+        shop: {
+          "web-1": {
+            "cri-o://app": {
+              OS: obfuscate("rhel"),
+              kind: obfuscate("Java"),
+              runtimes: [{ name: obfuscate("Quarkus") }],
+            },
+            "cri-o://side": { runtimes: [] },
+          },
         },
       },
-    }),
+      { detail: true },
+    ),
   );
   const written = workloadJson(merge(draft, answersOf(outcomes), { count: 2, found: new Map() }));
   // Hashes from another program, so that a change of the rule shows.
@@ -205,28 +213,6 @@ test("a document over the limit is left out and the report says so", () => {
 
 test("an archive is named after its second in UTC", () => {
   assert.is(archiveName(Date.UTC(2026, 0, 2, 3, 4, 5, 999)), "insights-2026-01-02-030405.tar.gz");
-});
-
-test("errors are sorted, equal ones counted, name no node, and the limit comes last", () => {
-  const failed = (node: string, message: string): NodeOutcome => ({
-    kind: "failed",
-    query: { node, containers: [] },
-    reason: "Timeout",
-    message,
-  });
-  const partly: NodeOutcome = {
-    kind: "answered",
-    query: { node: "c", containers: [] },
-    found: new Map(),
-    problems: ["os: x", "y"],
-  };
-  assert.equal(archiveErrors([failed("node-b", "b"), failed("node-c", "b"), partly, failed("node-a", "a")], 8_000), [
-    "2 entries of the answer dropped, the first because of os: x",
-    "a",
-    "b (2 nodes)",
-    "the 8000 limit for number of pods gathered was reached",
-  ]);
-  assert.equal(archiveErrors([], null), []);
 });
 
 test.run();

@@ -3,7 +3,6 @@ import type { RuntimeInfo } from "../api/runtime.ts";
 import type { ContainerShape, ImageInfo, NamespaceInfo, Shape, WorkloadInfo } from "../api/workload.ts";
 import { obfuscate } from "./hash.ts";
 import { goJson, type Json } from "./json.ts";
-import type { NodeOutcome } from "./query.ts";
 
 export const workloadEntry = "config/workload_info.json";
 export const statusEntry = "insights-operator/gathers.json";
@@ -158,25 +157,4 @@ function report(
     warnings: warnings.length === 0 ? null : warnings,
     panic: null,
   };
-}
-
-/** The errors of the report: those of the nodes, sorted, equal ones counted, without the nodes' names; the pod limit last. */
-export function archiveErrors(outcomes: readonly NodeOutcome[], podLimit: number | null): readonly string[] {
-  const counts = new Map<string, number>();
-  for (const outcome of outcomes) {
-    if (outcome.kind === "answered" && outcome.problems.length === 0) continue;
-    const message = outcome.kind === "failed" ? outcome.message : problemsMessage(outcome.problems);
-    counts.set(message, (counts.get(message) ?? 0) + 1);
-  }
-  const messages = [...counts].map(([message, count]) => (count === 1 ? message : `${message} (${count} nodes)`));
-  return [
-    ...messages.sort(),
-    ...(podLimit === null ? [] : [`the ${podLimit} limit for number of pods gathered was reached`]),
-  ];
-}
-
-/** One sentence for all entries of one answer that were dropped. */
-export function problemsMessage(problems: readonly string[]): string {
-  const [first = ""] = problems;
-  return `${problems.length} ${problems.length === 1 ? "entry" : "entries"} of the answer dropped, the first because of ${first}`;
 }

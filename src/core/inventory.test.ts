@@ -4,7 +4,7 @@ import type { InventoryRow } from "../api/gather.ts";
 import { inventoryRows, topCounts } from "./inventory.ts";
 import { answersOf } from "./merge.ts";
 import { draftOf, type PodOptions, pods } from "./pods.fixture.ts";
-import { firstQueries, type NodeOutcome, type NodeQuery, readAnswer } from "./query.ts";
+import { firstQueries, fullQueries, type NodeOutcome, type NodeQuery, readAnswer } from "./query.ts";
 
 const rowsOf = (all: readonly PodOptions[], ask: (query: NodeQuery) => NodeOutcome): readonly InventoryRow[] => {
   const draft = draftOf(pods(...all));
@@ -12,7 +12,7 @@ const rowsOf = (all: readonly PodOptions[], ask: (query: NodeQuery) => NodeOutco
   return inventoryRows(draft, answersOf(outcomes), outcomes);
 };
 const saying = (entry: unknown) => (query: NodeQuery) =>
-  readAnswer(query, { shop: { "web-1": { "containerd://web-1-0": entry } } });
+  readAnswer(query, { shop: { "web-1": { "containerd://web-1-0": entry } } }, { detail: true });
 
 test("clear text comes from the detail, the hashes stay out", () => {
   const detail = {
@@ -61,6 +61,18 @@ const notes: readonly {
     ask: saying(undefined),
     note: "the node's answer does not have the container",
   },
+  {
+    rule: "a container that the node cannot see into",
+    pod: { runtimeClass: "kata" },
+    ask: saying(undefined),
+    note: "the node's answer does not have the container, which has runtime class kata",
+  },
+  {
+    rule: "a pod that opted out",
+    pod: { annotations: { "runtimes.insights.openshift.io/exclude": "true" } },
+    ask: failing,
+    note: "excluded",
+  },
   { rule: "a node that failed", pod: {}, ask: failing, note: "node node-1: Timeout" },
   { rule: "a Pending pod", pod: { phase: "Pending" }, ask: failing, note: "the pod is Pending" },
   {
@@ -76,6 +88,32 @@ for (const { rule, pod, ask, note } of notes)
       rowsOf([pod], ask).map((row) => row.note),
       [note],
     ));
+
+const replicas: readonly PodOptions[] = ["web-1", "web-2", "web-3"].map((name, index) => ({
+  ...{ name, node: `node-${index}` },
+  initContainers: [{ name: "proxy", restartPolicy: "Always", state: "running" }],
+}));
+const agreements: readonly { readonly rule: string; readonly kinds: readonly string[]; readonly note: string }[] = [
+  { rule: "replicas that agree need no word", kinds: ["Java", "Java", "Java"], note: "" },
+  { rule: "one of three differs", kinds: ["Java", "Java", "Node.js"], note: "consistent 2 of 3" },
+  { rule: "the first one differs", kinds: ["Java", "Node.js", "Node.js"], note: "consistent 1 of 3" },
+  { rule: "a replica that was not answered does not count", kinds: ["Java", "", "Node.js"], note: "consistent 1 of 2" },
+];
+for (const { rule, kinds, note } of agreements)
+  test(`${rule}, and a sidecar has a row of its own`, () => {
+    const draft = draftOf(pods(...replicas));
+    const detail = { runtimeInfo: {}, notes: [] };
+    const outcomes = fullQueries(draft).map((query, index) => {
+      const entries = { [`containerd://web-${index + 1}-0`]: { kind: kinds[index], detail } };
+      const sidecar = { [`containerd://web-${index + 1}-init-0`]: { kind: "Envoy", detail } };
+      const said = kinds[index] === "" ? {} : { shop: { [`web-${index + 1}`]: { ...entries, ...sidecar } } };
+      return readAnswer(query, said, { detail: true });
+    });
+    assert.equal(
+      inventoryRows(draft, answersOf(outcomes), outcomes).map((row) => `${row.container}: ${row.note}`),
+      [`c0: ${note}`, `proxy: ${note}`],
+    );
+  });
 
 test("rows are sorted by namespace, pod and container", () => {
   const rows = rowsOf(

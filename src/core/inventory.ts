@@ -2,7 +2,7 @@
 import type { InventoryRow, RuntimeCount } from "../api/gather.ts";
 import { type Answers, answeringPod } from "./merge.ts";
 import { type ContainerAnswer, keyOf, type NodeOutcome } from "./query.ts";
-import type { Draft, ShapePod } from "./shapes.ts";
+import type { Draft, DraftShape, ShapePod } from "./shapes.ts";
 
 const maxCounts = 20;
 
@@ -19,9 +19,11 @@ export function inventoryRows(
   for (const [namespace, { shapes }] of draft.namespaces) {
     for (const shape of shapes.values()) {
       const pod = answeringPod(namespace, shape, answers);
-      for (const { name, reference } of pod.containers) {
+      const agreement = agreementOf(namespace, shape, pod, answers);
+      for (const { name, reference } of [...pod.containers, ...pod.sidecars]) {
         const answer = answers.get(keyOf({ namespace, pod: pod.name, reference }));
         const facts = answer?.detail?.runtimeInfo;
+        const note = noteOf(pod, reference, answer, failures.get(pod.node));
         rows.push({
           namespace,
           pod: pod.name,
@@ -33,12 +35,24 @@ export function inventoryRows(
           kindVersion: facts?.kindVersion ?? "",
           kindImplementer: facts?.kindImplementer ?? "",
           runtimes: (facts?.runtimes ?? []).map((one) => `${one.name} ${one.version}`.trim()),
-          note: noteOf(pod, reference, answer, failures.get(pod.node)),
+          note: [agreement, note].filter((one) => one !== "").join("; "),
         });
       }
     }
   }
   return rows.sort((a, b) => compare([a.namespace, a.pod, a.container], [b.namespace, b.pod, b.container]));
+}
+
+/** Empty when all replicas that were answered say the same of their containers. */
+function agreementOf(namespace: string, shape: DraftShape, shown: ShapePod, answers: Answers): string {
+  const said = (pod: ShapePod) =>
+    pod.containers.map(({ reference }) => answers.get(keyOf({ namespace, pod: pod.name, reference }))?.info);
+  const answered = [shape.first, ...shape.reserve]
+    .map(said)
+    .filter((infos) => infos.some((info) => info !== undefined));
+  const expected = JSON.stringify(said(shown));
+  const agreeing = answered.filter((infos) => JSON.stringify(infos) === expected).length;
+  return agreeing === answered.length ? "" : `consistent ${agreeing} of ${answered.length}`;
 }
 
 function noteOf(
@@ -50,10 +64,12 @@ function noteOf(
   if (answer?.detail !== undefined)
     return answer.detail.notes.map(({ about, reason, message }) => `${about}: ${reason}: ${message}`).join("; ");
   if (answer !== undefined) return "the exporter gave no clear text";
+  if (pod.excluded) return "excluded";
   if (pod.phase !== "Running") return `the pod is ${pod.phase}`;
   if (reference === "") return "the container does not run";
   if (failure !== undefined) return `node ${pod.node}: ${failure}`;
-  return "the node's answer does not have the container";
+  const sandbox = pod.runtimeClass === "" ? "" : `, which has runtime class ${pod.runtimeClass}`;
+  return `the node's answer does not have the container${sandbox}`;
 }
 
 /** How many containers run each kind, replicas included; the most frequent 20 by count, then kind and version. */

@@ -50,12 +50,3 @@ function withRuntimeInfo(namespace: string, shape: DraftShape, answers: Answers)
     return answer === undefined || saysNothing(answer.info) ? container : { ...container, runtimeInfo: answer.info };
   });
 }
-
-/** Digests of all containers, init containers included. */
-export function imagesOf(draft: Draft): ReadonlySet<string> {
-  const ids = new Set<string>();
-  for (const { shapes } of draft.namespaces.values())
-    for (const { initContainers, containers } of shapes.values())
-      for (const { imageID } of [...initContainers, ...containers]) ids.add(imageID);
-  return ids;
-}

@@ -11,6 +11,8 @@ export interface PodOptions {
   readonly node?: string;
   readonly phase?: string;
   readonly restartPolicy?: string;
+  readonly runtimeClass?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly containers?: readonly ContainerOptions[];
   readonly initContainers?: readonly ContainerOptions[];
   /** Order of the container statuses by index; default that of the containers. */
@@ -26,6 +28,7 @@ export interface ContainerOptions {
   readonly args?: readonly string[];
   readonly id?: string;
   readonly state?: "running" | "waiting" | "terminated";
+  readonly restartPolicy?: "Always";
 }
 
 /** A Running pod with one container on `node-1`. */
@@ -36,10 +39,11 @@ export function apiPod(options: PodOptions = {}): Record<string, unknown> {
   const order = options.statusOrder ?? containers.map((_, index) => index);
   const statuses = containers.map((container, index) => status(container, name, index));
   return {
-    metadata: { namespace, name, uid: `uid-of-${name}`, labels: { app: "web" }, creationTimestamp: null },
+    metadata: { namespace, name, uid: `uid-of-${name}`, labels: { app: "web" }, annotations: options.annotations },
     spec: {
       nodeName: node,
       restartPolicy,
+      runtimeClassName: options.runtimeClass,
       containers: containers.map(spec),
       ...(initContainers.length === 0 ? {} : { initContainers: initContainers.map(spec) }),
     },
@@ -58,8 +62,14 @@ export function apiPod(options: PodOptions = {}): Record<string, unknown> {
 }
 
 function spec(container: ContainerOptions, index: number): Record<string, unknown> {
-  const { name = `c${index}`, image = "quay.example/team/app:v1", command, args } = container;
-  return { name, image, ...(command === undefined ? {} : { command }), ...(args === undefined ? {} : { args }) };
+  const { name = `c${index}`, image = "quay.example/team/app:v1", command, args, restartPolicy } = container;
+  return {
+    name,
+    image,
+    restartPolicy,
+    ...(command === undefined ? {} : { command }),
+    ...(args === undefined ? {} : { args }),
+  };
 }
 
 function status(container: ContainerOptions, pod: string, index: number): Record<string, unknown> {
@@ -72,8 +82,8 @@ export function pods(...options: readonly PodOptions[]): readonly Pod[] {
   return decodePodPage({ items: options.map(apiPod) }).pods;
 }
 
-export function draftOf(all: readonly Pod[], podLimit = 8_000): Draft {
+export function draftOf(all: readonly Pod[], podLimit = 8_000, excluded: readonly string[] = []): Draft {
   const draft = emptyDraft();
-  addPods(draft, all, podLimit);
+  addPods(draft, all, { podLimit, excludedNamespaces: new Set(excluded) });
   return draft;
 }

@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { draftOf, pods } from "./pods.fixture.ts";
-import { firstQueries, type NodeOutcome, type NodeQuery, readAnswer, secondQueries } from "./query.ts";
+import { firstQueries, fullQueries, type NodeOutcome, type NodeQuery, readAnswer, secondQueries } from "./query.ts";
 
 const short = (queries: readonly NodeQuery[]) =>
   queries.map(
@@ -27,47 +27,92 @@ test("a node without running containers is not asked", () => {
   assert.equal(firstQueries(draftOf(pods({ phase: "Pending" }, { phase: "Succeeded", node: "node-2" }))), []);
 });
 
+test("for the owner's view replicas and sidecars are asked about too, other init containers never", () => {
+  const draft = draftOf(
+    pods(
+      {
+        name: "web-1",
+        initContainers: [{ name: "setup" }, { name: "proxy", restartPolicy: "Always", state: "running" }],
+      },
+      { name: "web-2", node: "node-2", initContainers: [{ name: "setup" }, { name: "proxy" }] },
+    ),
+  );
+  assert.equal(short(fullQueries(draft)), [
+    "node-1: web-1 containerd://web-1-0, web-1 containerd://web-1-init-1",
+    "node-2: web-2 containerd://web-2-0",
+  ]);
+  assert.equal(short(firstQueries(draft)), ["node-1: web-1 containerd://web-1-0"]);
+});
+
+const optOut = { "runtimes.insights.openshift.io/exclude": "true" };
+test("nobody is asked about pods that opted out, nor about pods of namespaces that did", () => {
+  const draft = draftOf(
+    pods(
+      { name: "web-1", annotations: optOut },
+      { name: "db-1", namespace: "bank", node: "node-2" },
+      { name: "api-1", node: "node-3", annotations: { "runtimes.insights.openshift.io/exclude": "yes" } },
+    ),
+    8_000,
+    ["bank"],
+  );
+  assert.equal(short(fullQueries(draft)), ["node-3: api-1 containerd://api-1-0"]);
+  assert.equal(
+    [...draft.namespaces].map(([name, { shapes }]) => `${name} ${shapes.size}`),
+    ["shop 1", "bank 1"],
+  );
+});
+
 const replicas = pods(
   { name: "web-1", node: "node-1" },
   { name: "web-2", node: "node-2" },
   { name: "new-1", node: "node-1", phase: "Pending", containers: [{ command: ["new"] }] },
   { name: "new-2", node: "node-3", containers: [{ command: ["new"] }] },
 );
-const answered = (node: string): NodeOutcome => ({
-  kind: "answered",
-  query: { node, containers: [] },
-  found: new Map(),
-  problems: [],
-});
-const failed = (node: string): NodeOutcome => ({
-  kind: "failed",
-  query: { node, containers: [] },
-  reason: "Timeout",
-  message: "",
-});
 const seconds: readonly {
   readonly rule: string;
-  readonly outcomes: readonly NodeOutcome[];
-  readonly expected: string[];
+  /** The other nodes answered. */
+  readonly failed: readonly string[];
+  readonly expected: readonly string[];
 }[] = [
   {
     rule: "all answered: only the replica of the Pending pod is asked",
-    outcomes: [answered("node-1")],
+    failed: [],
     expected: ["node-3: new-2 containerd://new-2-0"],
   },
   {
     rule: "a failed node: replicas elsewhere are asked",
-    outcomes: [failed("node-1")],
+    failed: ["node-1"],
     expected: ["node-2: web-2 containerd://web-2-0", "node-3: new-2 containerd://new-2-0"],
   },
-  {
-    rule: "a node that failed is not asked again",
-    outcomes: [failed("node-1"), failed("node-2"), failed("node-3")],
-    expected: [],
-  },
 ];
-for (const { rule, outcomes, expected } of seconds)
-  test(rule, () => assert.equal(short(secondQueries(draftOf(replicas), outcomes)), expected));
+const outcomesOf = (queries: readonly NodeQuery[], failed: readonly string[]) =>
+  queries.map((query): NodeOutcome => {
+    if (failed.includes(query.node)) return { kind: "failed", query, reason: "Timeout", message: "" };
+    return readAnswer(query, {}, { detail: false });
+  });
+for (const { rule, failed, expected } of seconds)
+  test(rule, () => {
+    const draft = draftOf(replicas);
+    assert.equal(short(secondQueries(draft, outcomesOf(firstQueries(draft), failed))), expected);
+  });
+
+test("who was asked about all replicas at once is not asked again", () => {
+  const draft = draftOf(replicas);
+  assert.equal(secondQueries(draft, outcomesOf(fullQueries(draft), ["node-1", "node-2"])), []);
+});
+
+test("a replica on a node that failed for another shape is not asked", () => {
+  const draft = draftOf([
+    ...replicas,
+    ...pods({ name: "late-1", node: "node-4", containers: [{ command: ["late"] }] }),
+    ...pods({ name: "late-2", node: "node-1", containers: [{ command: ["late"] }] }),
+  ]);
+  const outcomes = outcomesOf(firstQueries(draft), ["node-1", "node-4"]);
+  assert.equal(
+    short(secondQueries(draft, outcomes)).map((line) => line.slice(0, 6)),
+    ["node-2", "node-3"],
+  );
+});
 
 const query: NodeQuery = {
   node: "node-1",
@@ -125,7 +170,7 @@ const answers: readonly {
 ];
 for (const { rule, body, found, problems } of answers)
   test(rule, () => {
-    const outcome = readAnswer(query, body);
+    const outcome = readAnswer(query, body, { detail: true });
     assert.is(outcome.kind, "answered");
     if (outcome.kind !== "answered") return;
     assert.equal([...outcome.found.keys()], found);
@@ -135,7 +180,7 @@ for (const { rule, body, found, problems } of answers)
 
 for (const body of [null, [], "text", 1])
   test(`an answer that is ${JSON.stringify(body)}: Malformed`, () => {
-    const outcome = readAnswer(query, body);
+    const outcome = readAnswer(query, body, { detail: true });
     assert.is(outcome.kind === "failed" && outcome.reason, "Malformed");
   });
 

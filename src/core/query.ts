@@ -8,7 +8,7 @@ import {
   type RuntimeInfo,
   saysNothing,
 } from "../api/runtime.ts";
-import { type Draft, type DraftShape, isAskable, type ShapePod } from "./shapes.ts";
+import { type Draft, type DraftShape, isAskable, type ShapeContainer, type ShapePod } from "./shapes.ts";
 
 export interface NodeQuery {
   readonly node: string;
@@ -33,12 +33,19 @@ export type NodeOutcome =
       readonly found: ReadonlyMap<string, ContainerAnswer>;
       /** Why entries were dropped, a sentence each. */
       readonly problems: readonly string[];
+      /** Containers it spoke of without having been asked; they are ignored. */
+      readonly unasked: number;
+      /** Clear text was asked for, and not one of the entries has any. */
+      readonly lacksDetail: boolean;
     }
   | {
       readonly kind: "failed";
       readonly query: NodeQuery;
       readonly reason: FailureReason;
+      /** For the archive too, so without names of the cluster. */
       readonly message: string;
+      /** What the owner may know besides. */
+      readonly particulars?: string;
     };
 
 export interface ContainerAnswer {
@@ -55,43 +62,68 @@ export function keyOf({ namespace, pod, reference }: QueriedContainer): string {
 
 /** One query for each node that runs the first pod of a shape, sorted by node. */
 export function firstQueries(draft: Draft): readonly NodeQuery[] {
-  return queries(draft, (shape) => shape.first);
+  return queries(draft, (shape) => [shape.first], regular);
 }
 
-/** Replicas of the shapes about which the first pods could say nothing, because they do not run or their nodes failed. */
-export function secondQueries(draft: Draft, outcomes: readonly NodeOutcome[]): readonly NodeQuery[] {
-  const failed = new Set(outcomes.filter(({ kind }) => kind === "failed").map(({ query }) => query.node));
-  return queries(draft, (shape) =>
-    isAskable(shape.first) && !failed.has(shape.first.node)
-      ? undefined
-      : shape.reserve.find(({ node }) => !failed.has(node)),
+/** As the first queries, and about replicas and sidecars too: what the owner's view shows beside the archive. */
+export function fullQueries(draft: Draft): readonly NodeQuery[] {
+  return queries(
+    draft,
+    (shape) => [shape.first, ...shape.reserve],
+    ({ containers, sidecars }) => [...containers, ...sidecars],
   );
 }
 
-function queries(draft: Draft, choose: (shape: DraftShape) => ShapePod | undefined): readonly NodeQuery[] {
+/** Replicas, not asked yet, of the shapes about which nothing was said because their pods do not run or their nodes failed. */
+export function secondQueries(draft: Draft, outcomes: readonly NodeOutcome[]): readonly NodeQuery[] {
+  const failed = new Set(outcomes.filter(({ kind }) => kind === "failed").map(({ query }) => query.node));
+  const asked = new Set(outcomes.flatMap(({ query }) => query.containers.map(keyOf)));
+  return queries(
+    draft,
+    (shape, namespace) => {
+      const wasAsked = (pod: ShapePod) =>
+        pod.containers.some(({ reference }) => asked.has(keyOf({ namespace, pod: pod.name, reference })));
+      const all = [shape.first, ...shape.reserve];
+      if (all.some((pod) => isAskable(pod) && wasAsked(pod) && !failed.has(pod.node))) return [];
+      return shape.reserve.filter((pod) => !wasAsked(pod) && !failed.has(pod.node)).slice(0, 1);
+    },
+    regular,
+  );
+}
+
+const regular = ({ containers }: ShapePod) => containers;
+
+function queries(
+  draft: Draft,
+  choosePods: (shape: DraftShape, namespace: string) => readonly ShapePod[],
+  chooseContainers: (pod: ShapePod) => readonly ShapeContainer[],
+): readonly NodeQuery[] {
   const byNode = new Map<string, QueriedContainer[]>();
   for (const [namespace, { shapes }] of draft.namespaces) {
     for (const shape of shapes.values()) {
-      const pod = choose(shape);
-      for (const { reference } of pod?.containers ?? []) {
-        if (pod === undefined || reference === "") continue;
-        const containers = byNode.get(pod.node) ?? [];
-        containers.push({ namespace, pod: pod.name, reference });
-        byNode.set(pod.node, containers);
+      for (const pod of choosePods(shape, namespace)) {
+        for (const { reference } of chooseContainers(pod)) {
+          if (reference === "") continue;
+          const containers = byNode.get(pod.node) ?? [];
+          containers.push({ namespace, pod: pod.name, reference });
+          byNode.set(pod.node, containers);
+        }
       }
     }
   }
   return [...byNode].sort(([a], [b]) => (a < b ? -1 : 1)).map(([node, containers]) => ({ node, containers }));
 }
 
-/** What an exporter's answer (namespace, pod, container reference, entry) says about the containers it was asked for, and nothing else. */
-export function readAnswer(query: NodeQuery, body: unknown): NodeOutcome {
+/** What an exporter's answer (namespace, pod, container reference, entry) says about the containers it was asked for; the rest is counted. */
+export function readAnswer(query: NodeQuery, body: unknown, { detail }: { readonly detail: boolean }): NodeOutcome {
   if (!isRecord(body))
     return { kind: "failed", query, reason: "Malformed", message: "the answer is not a JSON object" };
   const found = new Map<string, ContainerAnswer>();
   const problems: string[] = [];
+  const expected = new Set<string>();
   for (const container of query.containers) {
     const entry = entryOf(body, container);
+    expected.add(keyOf(container));
     if (entry === undefined) continue;
     const info = decodeRuntimeInfo(entry);
     if (!info.ok) {
@@ -103,7 +135,17 @@ export function readAnswer(query: NodeQuery, body: unknown): NodeOutcome {
     if (saysNothing(info.value) && !(detail.ok && detail.value !== undefined)) continue;
     found.set(keyOf(container), { info: info.value, detail: detail.ok ? detail.value : undefined });
   }
-  return { kind: "answered", query, found, problems };
+  const lacksDetail = detail && found.size > 0 && [...found.values()].every((one) => one.detail === undefined);
+  return { kind: "answered", query, found, problems, unasked: countUnasked(body, expected), lacksDetail };
+}
+
+function countUnasked(body: Readonly<Record<string, unknown>>, expected: ReadonlySet<string>): number {
+  let unasked = 0;
+  for (const [namespace, pods] of Object.entries(body))
+    for (const [pod, references] of Object.entries(isRecord(pods) ? pods : {}))
+      for (const reference of Object.keys(isRecord(references) ? references : {}))
+        if (!expected.has(keyOf({ namespace, pod, reference }))) unasked += 1;
+  return unasked;
 }
 
 function entryOf(body: Readonly<Record<string, unknown>>, { namespace, pod, reference }: QueriedContainer): unknown {

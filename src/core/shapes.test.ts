@@ -234,13 +234,14 @@ test("every pod is counted once: shapes with duplicates, terminal, ignored and i
   );
 });
 
+const rules = { podLimit: 30, excludedNamespaces: new Set<string>() };
 test("where the pages are cut makes no difference", () => {
   fc.assert(
     fc.property(fc.array(arbitraryPod, { maxLength: 40 }), fc.nat(40), (options, cut) => {
       const all = pods(...options);
       const paged = emptyDraft();
-      addPods(paged, all.slice(0, cut), 30);
-      addPods(paged, all.slice(cut), 30);
+      addPods(paged, all.slice(0, cut), rules);
+      addPods(paged, all.slice(cut), rules);
       assert.equal(paged, draftOf(all, 30));
     }),
   );

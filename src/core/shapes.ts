@@ -13,6 +13,8 @@ export interface Draft {
   /** There were more pods than the limit; the rest was not looked at. */
   limitReached: boolean;
   readonly namespaces: Map<string, DraftNamespace>;
+  /** Digests of all containers, init containers included. */
+  readonly images: Set<string>;
 }
 
 export interface DraftNamespace {
@@ -39,8 +41,13 @@ export interface ShapePod {
   readonly name: string;
   readonly node: string;
   readonly phase: string;
+  /** It, or its namespace, asks that no node is asked about it. */
+  readonly excluded: boolean;
+  readonly runtimeClass: string;
   /** Regular containers in the order of the shape's. */
   readonly containers: readonly ShapeContainer[];
+  /** Init containers that go on running beside them; the archive says nothing of what runs in them. */
+  readonly sidecars: readonly ShapeContainer[];
 }
 
 export interface ShapeContainer {
@@ -52,11 +59,18 @@ export interface ShapeContainer {
 const maxReserve = 2;
 
 export function emptyDraft(): Draft {
-  return { pods: 0, containers: 0, limitReached: false, namespaces: new Map() };
+  return { pods: 0, containers: 0, limitReached: false, namespaces: new Map(), images: new Set() };
+}
+
+/** What an order says about pods. */
+export interface PodRules {
+  readonly podLimit: number;
+  /** No node is asked about their containers. */
+  readonly excludedNamespaces: ReadonlySet<string>;
 }
 
 /** Adds a page of pods, in list order, until the draft holds `podLimit` of them; the pod that exceeds it still opens its namespace. */
-export function addPods(draft: Draft, pods: readonly Pod[], podLimit: number): void {
+export function addPods(draft: Draft, pods: readonly Pod[], { podLimit, excludedNamespaces }: PodRules): void {
   for (const pod of pods) {
     if (draft.limitReached) return;
     const namespace = namespaceOf(draft, pod.namespace);
@@ -66,7 +80,7 @@ export function addPods(draft: Draft, pods: readonly Pod[], podLimit: number): v
     }
     draft.pods += 1;
     namespace.count += 1;
-    addPod(draft, namespace, pod);
+    addPod(draft, namespace, excludedNamespaces.has(pod.namespace) ? { ...pod, excluded: true } : pod);
   }
 }
 
@@ -101,6 +115,7 @@ function addPod(draft: Draft, namespace: DraftNamespace, pod: Pod): void {
     addReserve(shape, pod);
     return;
   }
+  for (const { imageID } of [...initContainers, ...containers]) draft.images.add(imageID);
   const restartAlways = pod.restartPolicy === "Always";
   namespace.shapes.set(key, {
     duplicates: 0,
@@ -144,16 +159,21 @@ function identity({ imageID, firstCommand, firstArg }: ContainerShape): string {
   return `${imageID} ${firstCommand} ${firstArg}`;
 }
 
-function shapePod({ name, node, phase, containers }: Pod): ShapePod {
-  return {
-    name,
-    node,
-    phase,
-    containers: containers.statuses.map((status) => ({
-      name: status.name,
-      reference: phase === "Running" && node !== "" && !status.terminated ? status.containerID : "",
-    })),
+function shapePod({ name, node, phase, excluded, runtimeClass, initContainers, containers }: Pod): ShapePod {
+  const mayBeAsked = phase === "Running" && node !== "" && !excluded;
+  const shapeContainer = (status: PodContainers["statuses"][number]): ShapeContainer => {
+    return { name: status.name, reference: mayBeAsked && !status.terminated ? status.containerID : "" };
   };
+  const restartable = new Set(initContainers.specs.filter(isRestartable).map(({ name: of }) => of));
+  return {
+    ...{ name, node, phase, excluded, runtimeClass },
+    containers: containers.statuses.map(shapeContainer),
+    sidecars: initContainers.statuses.filter(({ name: of }) => restartable.has(of)).map(shapeContainer),
+  };
+}
+
+function isRestartable({ restartPolicy }: PodContainers["specs"][number]): boolean {
+  return restartPolicy === "Always";
 }
 
 function addReserve(shape: DraftShape, pod: Pod): void {

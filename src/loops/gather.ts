@@ -3,21 +3,17 @@
 import type { Api } from "../adapters/connection.ts";
 import { defaultRetention, pack, pruneArchives, writeArchive } from "../adapters/disk.ts";
 import { askNodes, type Credentials } from "../adapters/exporters.ts";
-import { findExtractors, readTlsProfile } from "../adapters/extractors.ts";
+import { type Extractors, findExtractors, readTlsProfile } from "../adapters/extractors.ts";
 import { findImageApi, type ImageCache, ImageReader } from "../adapters/images.ts";
+import { type Namespaces, readNamespaces } from "../adapters/namespaces.ts";
+import { explainMissing } from "../adapters/nodes.ts";
 import { podPages } from "../adapters/pods.ts";
-import type {
-  GatherCounts,
-  GatherOrder,
-  GatherOutcome,
-  GatherProgress,
-  Inventory,
-  NodeFailure,
-} from "../api/gather.ts";
-import { archiveContent, archiveErrors, archiveName, problemsMessage } from "../core/archive.ts";
+import type { GatherOrder, GatherOutcome, GatherProgress, Inventory, NodeFailure } from "../api/gather.ts";
+import { archiveContent, archiveName } from "../core/archive.ts";
 import { inventoryRows, topCounts } from "../core/inventory.ts";
-import { answersOf, type Images, imagesOf, merge } from "../core/merge.ts";
-import { firstQueries, type NodeOutcome, type NodeQuery, secondQueries } from "../core/query.ts";
+import { answersOf, type Images, merge } from "../core/merge.ts";
+import { archiveErrors, countsOf, failuresOf, replicaWarnings } from "../core/outcome.ts";
+import { firstQueries, fullQueries, type NodeOutcome, type NodeQuery, secondQueries } from "../core/query.ts";
 import { addPods, type Draft, emptyDraft } from "../core/shapes.ts";
 
 export interface GatherWorld {
@@ -81,9 +77,9 @@ export async function gather(
     const { outcome, ...rest } = failedResult("PodListFailed", listed.message);
     return { outcome: { ...outcome, notes, durationsMs }, ...rest };
   }
-  const { draft } = listed;
+  const { draft, unknownOptOuts } = listed;
   onStage("AskingNodes");
-  const outcomes = order.runtimeInfo ? await ask(draft, order, world, signal, notes) : [];
+  const outcomes = order.runtimeInfo ? await ask(draft, order, world, { signal, notes, unknownOptOuts }) : [];
   const images = await listed.images(draft);
   const askedAtMs = nowMs();
   const nodeSideProblems = [...order.nodeSideProblems];
@@ -94,6 +90,7 @@ export async function gather(
 
   onStage("Writing");
   const answers = answersOf(outcomes);
+  warnings.push(...replicaWarnings(draft, answers));
   const rows = order.runtimeInfo && order.inventory ? inventoryRows(draft, answers, outcomes) : [];
   if (draft.limitReached)
     notes.push(`The limit of ${order.podLimit} pods was reached; the pods after it were not looked at`);
@@ -148,38 +145,65 @@ export function failedResult(reason: string, message: string): GatherResult {
 
 type Listed =
   | { readonly kind: "failed"; readonly message: string }
-  | { readonly kind: "listed"; readonly draft: Draft; readonly images: (draft: Draft) => Promise<Images> };
+  | {
+      readonly kind: "listed";
+      readonly draft: Draft;
+      /** Why it is not known which namespaces opted out, when it is not. */
+      readonly unknownOptOuts: string | undefined;
+      readonly images: (draft: Draft) => Promise<Images>;
+    };
 
 async function listPods(order: GatherOrder, world: GatherWorld, signal: AbortSignal, notes: string[]): Promise<Listed> {
-  const { api, delaysMs } = world;
-  const imageApi = order.images ? await findImageApi(api, signal) : "unwanted";
-  const reader = imageApi === "present" ? new ImageReader(api, world.images, signal) : undefined;
+  const { api, images, nowMs, delaysMs } = world;
+  const patience = { signal, ...(delaysMs === undefined ? {} : { delaysMs }) };
+  const [namespaces, imageApi] = await Promise.all([
+    readNamespaces(api, patience).catch((cause: unknown) => problemOf(cause, signal)),
+    order.images ? findImageApi(api, signal) : "unwanted",
+  ]);
+  const rules = { podLimit: order.podLimit, excludedNamespaces: excludedOf(order, namespaces) };
+  notes.push(...namespaceNotes(order, namespaces));
+  const reader = imageApi === "present" ? new ImageReader(api, { cache: images, nowMs, ...patience }) : undefined;
   if (imageApi === "absent") notes.push("The cluster has no OpenShift image API; images are counted, not described");
   if (imageApi === "unknown")
     notes.push("The OpenShift image API could not be asked; images are counted, not described");
   let draft = emptyDraft();
   try {
-    const { namespaces } = order;
-    for await (const event of podPages(api, { namespaces, signal, ...(delaysMs === undefined ? {} : { delaysMs }) })) {
+    for await (const event of podPages(api, { namespaces: order.namespaces, ...patience })) {
       if (event.kind === "restart") {
         notes.push("The listing of pods expired and was started again");
         draft = emptyDraft();
         continue;
       }
-      addPods(draft, event.pods, order.podLimit);
-      reader?.want(imagesOf(draft));
+      addPods(draft, event.pods, rules);
+      reader?.want(draft.images);
       if (draft.limitReached) break;
     }
   } catch (cause) {
     await reader?.finish(0);
-    signal.throwIfAborted();
-    return { kind: "failed", message: cause instanceof Error ? cause.message : String(cause) };
+    return { kind: "failed", message: problemOf(cause, signal) };
   }
-  return { kind: "listed", draft, images: (all) => readImages(all, reader, notes) };
+  const unknownOptOuts = typeof namespaces === "string" ? namespaces : undefined;
+  return { kind: "listed", draft, unknownOptOuts, images: (all) => readImages(all, reader, notes) };
+}
+
+/** The sentence of an error that is not the end of the whole. */
+function problemOf(cause: unknown, signal: AbortSignal): string {
+  signal.throwIfAborted();
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+function excludedOf({ excludedNamespaces }: GatherOrder, namespaces: Namespaces | string): ReadonlySet<string> {
+  return new Set([...excludedNamespaces, ...(typeof namespaces === "string" ? [] : namespaces.excluded)]);
+}
+
+/** Names that a user wrote and that no namespace has. */
+function namespaceNotes({ namespaces: only = [] }: GatherOrder, namespaces: Namespaces | string): readonly string[] {
+  if (typeof namespaces === "string") return [];
+  return only.filter((name) => !namespaces.names.has(name)).map((name) => `There is no namespace ${name}`);
 }
 
 async function readImages(draft: Draft, reader: ImageReader | undefined, notes: string[]): Promise<Images> {
-  const ids = imagesOf(draft);
+  const ids = draft.images;
   if (reader === undefined) return { count: ids.size, found: new Map() };
   const { found, complete, failed } = await reader.finish(imageWaitMs(draft.pods));
   if (failed > 0) notes.push(`${failed} images could not be read`);
@@ -188,35 +212,44 @@ async function readImages(draft: Draft, reader: ImageReader | undefined, notes: 
   return { count: 0, found: new Map() };
 }
 
+interface AskContext {
+  readonly signal: AbortSignal;
+  readonly notes: string[];
+  readonly unknownOptOuts: string | undefined;
+}
+
 async function ask(
   draft: Draft,
   order: GatherOrder,
   world: GatherWorld,
-  signal: AbortSignal,
-  notes: string[],
+  { signal, notes, unknownOptOuts }: AskContext,
 ): Promise<readonly NodeOutcome[]> {
-  const queries = firstQueries(draft);
+  const queries = order.inventory ? fullQueries(draft) : firstQueries(draft);
   if (queries.length === 0) return [];
+  const allFailed = (reason: "Unreachable" | "OptOutsUnknown", message: string): readonly NodeOutcome[] =>
+    queries.map((query) => ({ kind: "failed", query, reason, message }));
+  if (unknownOptOuts !== undefined)
+    return allFailed("OptOutsUnknown", `no node was asked, since who opted out is not known: ${unknownOptOuts}`);
   const { api, namespace, credentials, maxAnswerBytes, exporterPort } = world;
-  let extractors: Awaited<ReturnType<typeof findExtractors>>;
+  let extractors: Extractors;
   try {
     extractors = await findExtractors(api, namespace, signal);
   } catch (cause) {
-    signal.throwIfAborted();
-    const message = cause instanceof Error ? cause.message : String(cause);
-    return queries.map((query) => ({ kind: "failed", query, reason: "Unreachable", message }));
+    return allFailed("Unreachable", problemOf(cause, signal));
   }
+  const { byNode, placement } = extractors;
   const tls = await readTlsProfile(api, signal);
   if (tls.kind === "guessed") notes.push(`The Intermediate TLS profile was assumed: ${tls.problem}`);
   const askAll = (all: readonly NodeQuery[]) =>
-    askNodes(all, extractors, {
+    askNodes(all, byNode, {
       ...{ namespace, credentials, signal, tls: tls.profile },
       ...{ detail: order.inventory, timeoutMs: order.nodeTimeoutMs, concurrency: order.nodeConcurrency },
       ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
       ...(exporterPort === undefined ? {} : { port: exporterPort }),
     });
   const first = await askAll(queries);
-  return [...first, ...(await askAll(secondQueries(draft, first)))];
+  const outcomes = [...first, ...(await askAll(secondQueries(draft, first)))];
+  return byNode.size === 0 ? outcomes : explainMissing(api, outcomes, { placement, atMost: maxFailures, signal });
 }
 
 type WriteResult = Pick<GatherOutcome, "succeeded" | "reason" | "message" | "archive">;
@@ -251,40 +284,4 @@ async function write(
       `writing the archive: ${cause instanceof Error ? cause.message : String(cause)}`,
     );
   }
-}
-
-/** One per node, sorted: why it failed, or that part of its answer was dropped. */
-function failuresOf(outcomes: readonly NodeOutcome[]): readonly NodeFailure[] {
-  const failures = new Map<string, NodeFailure>();
-  for (const outcome of outcomes) {
-    const { node } = outcome.query;
-    if (failures.has(node)) continue;
-    if (outcome.kind === "failed") failures.set(node, { node, reason: outcome.reason, message: outcome.message });
-    else if (outcome.problems.length > 0)
-      failures.set(node, { node, reason: "Malformed", message: problemsMessage(outcome.problems) });
-  }
-  return [...failures.values()].sort((a, b) => (a.node < b.node ? -1 : 1));
-}
-
-/** Nodes with containers but without an extractor are skipped, not failed: a config may exclude them. */
-function countsOf(draft: Draft, outcomes: readonly NodeOutcome[]): GatherCounts {
-  const nodes = new Map<string, "answered" | "failed" | "skipped">();
-  for (const outcome of outcomes) {
-    const { node } = outcome.query;
-    if (nodes.has(node) && outcome.kind === "answered") continue;
-    if (outcome.kind === "answered") nodes.set(node, "answered");
-    else nodes.set(node, outcome.reason === "NoExtractorPod" ? "skipped" : "failed");
-  }
-  const count = (what: string) => [...nodes.values()].filter((is) => is === what).length;
-  let shapes = 0;
-  for (const namespace of draft.namespaces.values()) shapes += namespace.shapes.size;
-  return {
-    pods: draft.pods,
-    containers: draft.containers,
-    shapes,
-    nodesAsked: count("answered") + count("failed"),
-    nodesAnswered: count("answered"),
-    nodesFailed: count("failed"),
-    nodesSkipped: count("skipped"),
-  };
 }

@@ -1,0 +1,47 @@
+/** Which namespaces there are, and which of them opted out. */
+import { decodeNamespacePage } from "../api/namespace.ts";
+import type { Api } from "./connection.ts";
+import { askPatiently, describe } from "./patience.ts";
+
+const metadataOnly = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+const maxPages = 1_000;
+
+export interface Namespaces {
+  readonly names: ReadonlySet<string>;
+  readonly excluded: ReadonlySet<string>;
+}
+
+export interface NamespacesOptions {
+  readonly signal: AbortSignal;
+  /** Waits between tries of a page. */
+  readonly delaysMs?: readonly number[];
+}
+
+/** Throws when they cannot be read; a listing that expires starts again once. */
+export async function readNamespaces(api: Api, options: NamespacesOptions): Promise<Namespaces> {
+  return (await listing(api, options)) ?? (await listing(api, options)) ?? expired();
+}
+
+function expired(): never {
+  throw new Error("listing namespaces: the listing expired twice");
+}
+
+/** Undefined when the listing expired. */
+async function listing(api: Api, { signal, delaysMs }: NamespacesOptions): Promise<Namespaces | undefined> {
+  const names = new Set<string>();
+  const excluded = new Set<string>();
+  let continueToken = "";
+  for (let page = 0; page < maxPages; page += 1) {
+    const query = { limit: 500, ...(continueToken === "" ? {} : { continue: continueToken }) };
+    const patience = { what: "listing namespaces", signal, ...(delaysMs === undefined ? {} : { delaysMs }) };
+    const answer = await askPatiently(api, { path: "/api/v1/namespaces", query, accept: metadataOnly }, patience);
+    if (answer.status === 410) return undefined;
+    if (answer.status !== 200) throw new Error(`listing namespaces: ${describe(answer)}`);
+    const decoded = decodeNamespacePage(answer.body);
+    for (const name of decoded.names) names.add(name);
+    for (const name of decoded.excluded) excluded.add(name);
+    continueToken = decoded.continueToken;
+    if (continueToken === "") return { names, excluded };
+  }
+  throw new Error(`listing namespaces: more than ${maxPages} pages`);
+}
