@@ -18,7 +18,7 @@ test("an empty spec and a missing one take every default", () => {
     featureGate: "Required",
     runtimeInfo: "Enabled",
     extractor: { securityProfile: "Privileged" },
-    gather: { interval: 43_200_000, podLimit: 8000, nodeTimeout: 120_000, nodeConcurrency: 50 },
+    gather: { interval: 43_200_000, podLimit: 8000, nodeTimeout: 120_000, nodeConcurrency: 50, images: "Enabled" },
     storage: { emptyDir: { sizeLimit: "1Gi" }, retention: { archives: 5 } },
     inventory: "Enabled",
     logLevel: "Normal",

@@ -126,6 +126,21 @@ export const specSchema = z.object({
         .max(253)
         .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/)
         .optional(),
+      excludedNamespaces: z
+        .array(
+          z
+            .string()
+            .min(1)
+            .max(63)
+            .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/),
+        )
+        .max(1_000)
+        .optional()
+        .meta({
+          "x-kubernetes-list-type": "set",
+          description:
+            "No node is asked about their containers; their workloads are gathered. Namespaces and pods can opt out by annotation runtimes.insights.openshift.io/exclude, too.",
+        }),
     })
     .prefault({})
     .meta({ description: "The DaemonSet on the nodes." }),
@@ -135,6 +150,9 @@ export const specSchema = z.object({
       podLimit: z.int().min(1).max(1_000_000).default(8_000),
       nodeTimeout: duration("1s", "10m").prefault("2m"),
       nodeConcurrency: z.int().min(1).max(1_000).default(50),
+      images: z.enum(["Enabled", "Disabled"]).default("Enabled").meta({
+        description: "Disabled: OpenShift's Image objects are not read; images are counted, not described.",
+      }),
     })
     .prefault({}),
   storage: z

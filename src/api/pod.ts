@@ -40,7 +40,7 @@ export const excludeAnnotation = "runtimes.insights.openshift.io/exclude";
 
 /** Only the text "true" opts out; whatever else is no request. */
 const optOutSchema = z
-  .object({ [excludeAnnotation]: z.unknown() })
+  .object({ [excludeAnnotation]: z.unknown().optional() })
   .nullish()
   .transform((annotations) => annotations?.[excludeAnnotation] === "true");
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { defaultSettings } from "../api/config.ts";
+import { defaultSettings, type Settings } from "../api/config.ts";
 import type { GatherOutcome, GatherProgress } from "../api/gather.ts";
 import { type GatherRequest, requestStatusSchema } from "../api/request.ts";
 import { makeOrder } from "./order.fixture.ts";
@@ -127,9 +127,16 @@ for (const { rule, request, nodes, asks } of orders)
     );
   });
 
-test("ordering: a filter and a disabled inventory reach the gatherer", () => {
-  const order = orderOf(makeRequest({ namespaces: ["x"] }), { ...defaultSettings, inventory: "Disabled" }, true);
+test("ordering: a filter, a disabled inventory and what is opted out of reach the gatherer", () => {
+  const { gather, extractor } = defaultSettings;
+  const settings: Settings = {
+    ...{ ...defaultSettings, inventory: "Disabled" },
+    gather: { ...gather, images: "Disabled" },
+    extractor: { ...extractor, excludedNamespaces: ["bank"] },
+  };
+  const order = orderOf(makeRequest({ namespaces: ["x"] }), settings, true);
   assert.equal([order.namespaces, order.inventory, order.runtimeInfo], [["x"], false, true]);
+  assert.equal([order.images, order.excludedNamespaces], [false, ["bank"]]);
 });
 
 const outcome: GatherOutcome = {

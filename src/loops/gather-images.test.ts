@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import type { Script } from "../adapters/api.fixture.ts";
 import { obfuscate } from "../core/hash.ts";
 import { digest } from "../core/pods.fixture.ts";
-import { inWorld, run, workloadOf } from "./gather.fixture.ts";
+import { inWorld, run, startMs, workloadOf } from "./gather.fixture.ts";
 
 const image = {
   dockerImageReference: "quay.example/team/app@sha256:x",
@@ -21,7 +21,7 @@ const imageScript =
     return images[id] === undefined ? undefined : { body: images[id] };
   };
 
-test("images are read once each, described, and cached for the next gather; those not found are counted", () => {
+test("images are read once each, described, and cached for the next gathers; those not found are counted, and asked for again a day later", () => {
   const pods = [
     { containers: [{}, { imageID: `x@${digest("b")}` }] },
     { name: "web-2", containers: [{ command: ["x"] }] },
@@ -34,6 +34,9 @@ test("images are read once each, described, and cached for the next gather; thos
     const reads = () => requests.filter((one) => one.includes("/images/")).map((one) => one.split("/images/")[1]);
     assert.equal(reads().sort(), [digest("a"), digest("b")]);
     await run(world, { runtimeInfo: false });
+    assert.equal(reads().slice(2), []);
+    const dayMs = 24 * 60 * 60 * 1000;
+    await run({ ...world, nowMs: () => startMs + dayMs }, { runtimeInfo: false });
     assert.equal(reads().slice(2), [digest("b")]);
   });
 });

@@ -11,10 +11,11 @@ import { type Script, scriptedApi } from "../adapters/api.fixture.ts";
 import { makeAuthority, serveHttps } from "../adapters/https.fixture.ts";
 import { ImageCache } from "../adapters/images.ts";
 import { type GatherOrder, gatherOutcomeSchema } from "../api/gather.ts";
+import { excludeAnnotation } from "../api/pod.ts";
 import { obfuscate } from "../core/hash.ts";
 import { makeOrder } from "../core/order.fixture.ts";
 import { apiPod, type PodOptions } from "../core/pods.fixture.ts";
-import { type GatherResult, type GatherWorld, gather } from "./gather.ts";
+import { type GatherOptions, type GatherResult, type GatherWorld, gather } from "./gather.ts";
 
 const authority = await makeAuthority();
 const certificate = await authority.certificate("runtime-insights-exporter.runtime-insights.svc");
@@ -28,6 +29,8 @@ export interface Cluster {
   readonly exporter?: RequestListener;
   /** Nodes with an extractor, each with its address. */
   readonly extractors?: Readonly<Record<string, string>>;
+  /** Namespaces that carry the annotation. */
+  readonly optedOut?: readonly string[];
   /** Comes before everything else. */
   readonly script?: Script;
 }
@@ -37,18 +40,22 @@ export async function inWorld(
   cluster: Cluster,
   use: (world: GatherWorld, requests: readonly string[]) => Promise<void>,
 ): Promise<void> {
-  const { pods = [], exporter = (_, response) => response.end("{}"), extractors = {}, script } = cluster;
+  const { pods = [], exporter = (_, response) => response.end("{}"), extractors = {}, optedOut = [], script } = cluster;
   const directory = await mkdtemp(join(tmpdir(), "gather-test-"));
   const server = await serveHttps(certificate, exporter, "0.0.0.0");
   const api = await scriptedApi((path, query) => {
     const answer = script?.(path, query);
     if (answer !== undefined) return answer;
+    if (path === "/api/v1/namespaces") return { body: { items: namespaces } };
     if (path === "/api/v1/pods") return { body: { items: pods.map(apiPod) } };
     if (path.endsWith("/daemonsets/runtime-insights-extractor")) return { body: { metadata: { uid: "ds" } } };
     if (path === "/api/v1/namespaces/runtime-insights/pods" && query.has("labelSelector"))
       return { body: { items: extractorPods } };
     return undefined;
   });
+  const namespaces = [...new Set(pods.map(({ namespace = "shop" }) => namespace))].map((name) => ({
+    metadata: { name, annotations: optedOut.includes(name) ? { [excludeAnnotation]: "true" } : null },
+  }));
   const extractorPods = Object.entries(extractors).map(([node, podIP]) => ({
     metadata: { ownerReferences: [{ uid: "ds", controller: true }] },
     spec: { nodeName: node },
@@ -58,6 +65,7 @@ export async function inWorld(
     ...{ api: api.connection, namespace: "runtime-insights", directory, images: new ImageCache() },
     credentials: { ca: async () => authority.ca, token: async () => "secret" },
     ...{ nowMs: () => startMs, processStartedAtMs: startMs - 60_000, exporterPort: server.port, delaysMs: [1, 1] },
+    retryAfterMs: 10,
   };
   try {
     await use(world, api.requests);
@@ -69,9 +77,13 @@ export async function inWorld(
 }
 
 /** A gather whose outcome has been checked against its schema. */
-export const run = async (world: GatherWorld, overrides: Partial<GatherOrder> = {}): Promise<GatherResult> => {
+export const run = async (
+  world: GatherWorld,
+  overrides: Partial<GatherOrder> = {},
+  options: Partial<GatherOptions> = {},
+): Promise<GatherResult> => {
   const { signal } = new AbortController();
-  const result = await gather({ ...order, ...overrides }, world, { signal, onStage: () => {} });
+  const result = await gather({ ...order, ...overrides }, world, { signal, onStage: () => {}, ...options });
   assert.equal(gatherOutcomeSchema.parse(result.outcome), result.outcome);
   return result;
 };
@@ -88,8 +100,14 @@ export async function unpacked(world: GatherWorld, name = newest): Promise<Reado
 export const newest = "insights-2026-01-02-030405.tar.gz";
 export const workloadOf = async (world: GatherWorld, name = newest): Promise<string> =>
   (await unpacked(world, name))["config/workload_info.json"] ?? "";
-export const errorsOf = async (world: GatherWorld): Promise<readonly string[] | null> =>
-  JSON.parse((await unpacked(world))["insights-operator/gathers.json"] ?? "").status_reports[1].errors;
+/** What the archive says of the function that makes the workload info. */
+export const reportOf = async (
+  world: GatherWorld,
+): Promise<{ readonly errors: readonly string[] | null; readonly warnings: readonly string[] | null }> =>
+  JSON.parse((await unpacked(world))["insights-operator/gathers.json"] ?? "").status_reports.find(
+    ({ name }: { readonly name: string }) => name === "workloads/workload_info",
+  );
+export const errorsOf = async (world: GatherWorld): Promise<readonly string[] | null> => (await reportOf(world)).errors;
 
 const detail = {
   containerName: "c0",

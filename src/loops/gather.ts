@@ -35,6 +35,8 @@ export interface GatherWorld {
   readonly exporterPort?: number;
   /** Waits between tries of a page. */
   readonly delaysMs?: readonly number[];
+  /** After how long a node whose connection failed is asked once more; default 1 second. */
+  readonly retryAfterMs?: number;
 }
 
 export type Stage = GatherProgress["stage"];
@@ -157,7 +159,9 @@ async function listPods(order: GatherOrder, world: GatherWorld, signal: AbortSig
   const { api, images, nowMs, delaysMs } = world;
   const patience = { signal, ...(delaysMs === undefined ? {} : { delaysMs }) };
   const [namespaces, imageApi] = await Promise.all([
-    readNamespaces(api, patience).catch((cause: unknown) => problemOf(cause, signal)),
+    order.runtimeInfo || order.namespaces !== undefined
+      ? readNamespaces(api, patience).catch((cause: unknown) => problemOf(cause, signal))
+      : undefined,
     order.images ? findImageApi(api, signal) : "unwanted",
   ]);
   const rules = { podLimit: order.podLimit, excludedNamespaces: excludedOf(order, namespaces) };
@@ -192,13 +196,16 @@ function problemOf(cause: unknown, signal: AbortSignal): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-function excludedOf({ excludedNamespaces }: GatherOrder, namespaces: Namespaces | string): ReadonlySet<string> {
-  return new Set([...excludedNamespaces, ...(typeof namespaces === "string" ? [] : namespaces.excluded)]);
+/** A text says why they could not be read; undefined when nobody needs them. */
+type NamespacesRead = Namespaces | string | undefined;
+
+function excludedOf({ excludedNamespaces }: GatherOrder, namespaces: NamespacesRead): ReadonlySet<string> {
+  return new Set([...excludedNamespaces, ...(typeof namespaces === "object" ? namespaces.excluded : [])]);
 }
 
 /** Names that a user wrote and that no namespace has. */
-function namespaceNotes({ namespaces: only = [] }: GatherOrder, namespaces: Namespaces | string): readonly string[] {
-  if (typeof namespaces === "string") return [];
+function namespaceNotes({ namespaces: only = [] }: GatherOrder, namespaces: NamespacesRead): readonly string[] {
+  if (typeof namespaces !== "object") return [];
   return only.filter((name) => !namespaces.names.has(name)).map((name) => `There is no namespace ${name}`);
 }
 
@@ -230,7 +237,7 @@ async function ask(
     queries.map((query) => ({ kind: "failed", query, reason, message }));
   if (unknownOptOuts !== undefined)
     return allFailed("OptOutsUnknown", `no node was asked, since who opted out is not known: ${unknownOptOuts}`);
-  const { api, namespace, credentials, maxAnswerBytes, exporterPort } = world;
+  const { api, namespace, credentials, maxAnswerBytes, exporterPort, retryAfterMs } = world;
   let extractors: Extractors;
   try {
     extractors = await findExtractors(api, namespace, signal);
@@ -246,6 +253,7 @@ async function ask(
       ...{ detail: order.inventory, timeoutMs: order.nodeTimeoutMs, concurrency: order.nodeConcurrency },
       ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
       ...(exporterPort === undefined ? {} : { port: exporterPort }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     });
   const first = await askAll(queries);
   const outcomes = [...first, ...(await askAll(secondQueries(draft, first)))];
