@@ -33,6 +33,7 @@ const refused: readonly (readonly [rule: string, spec: object, says: RegExp])[] 
   ["sizeLimit that is no quantity", sizeLimit("much"), /spec\.storage\.emptyDir\.sizeLimit/],
   ["negative sizeLimit", sizeLimit("-1Gi"), /spec\.storage\.emptyDir\.sizeLimit/],
   ["no archive kept", { storage: { retention: { archives: 0 } } }, /spec\.storage\.retention\.archives/],
+  ["archives kept for less than an hour", { storage: { retention: { age: "59m" } } }, /retention\.age.*between 1h and/],
   ["label key of a node that cannot be", extractor({ nodeSelector: { "a b": "c" } }), /nodeSelector.*qualified names/],
   ["label value of a node that cannot be", extractor({ nodeSelector: { a: "c d" } }), /nodeSelector\.a/],
   ["nodes of another OS", extractor({ nodeSelector: { "kubernetes.io/os": "windows" } }), /nodeSelector.*linux only/],

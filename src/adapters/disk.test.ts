@@ -1,13 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { GatherProgress } from "../api/gather.ts";
-import { listArchives, pack, pruneArchives, readArchive, sha256, sweepTemporaries, writeArchive } from "./disk.ts";
-import { Journal } from "./journal.ts";
+import { listArchives, pack, readArchive, sha256, sweepTemporaries, writeArchive } from "./disk.ts";
 
 let directory = "";
 test.before.each(async () => {
@@ -109,80 +107,62 @@ test("names that are paths or other files are never read or listed", async () =>
   assert.equal(await listArchives(join(directory, "missing")), []);
 });
 
-const second = (n: number, prefix = "") => `${prefix}insights-2026-01-02-0304${String(n).padStart(2, "0")}.tar.gz`;
-
-test("the newest archives are kept; filtered ones are counted apart; other files stay", async () => {
-  for (const n of [3, 1, 2, 4]) await writeArchive(directory, second(n), Buffer.from("x"));
-  for (const n of [9, 8, 7]) await writeArchive(directory, second(n, "filtered-"), Buffer.from("x"));
-  await writeFile(join(directory, "insights-other.txt"), "");
-  assert.equal(await pruneArchives(directory, 2), [second(7, "filtered-"), second(2), second(1)]);
-  assert.equal(
-    (await listArchives(directory)).map(({ name }) => name),
-    [...[second(9, "filtered-"), second(8, "filtered-"), second(4), second(3)]],
-  );
-  assert.ok((await readdir(directory)).includes("insights-other.txt"));
-});
+const name = "insights-2026-01-02-030405.tar.gz";
 
 test("what a crash left half written is swept, archives are not", async () => {
   await writeFile(join(directory, ".writing-1"), "half");
-  await writeArchive(directory, second(1), Buffer.from("x"));
+  await writeArchive(directory, name, Buffer.from("x"));
   await sweepTemporaries(directory);
-  assert.equal(await readdir(directory), [second(1)]);
+  assert.equal(await readdir(directory), [name]);
 });
 
-const progress = (id: string, overrides: Partial<GatherProgress> = {}): GatherProgress => ({
-  ...{ id, phase: "Running", stage: "ListingPods", startedAtMs: 1, finishedAtMs: null, outcome: null },
-  ...overrides,
+test("a folder, a link or a pipe of an archive's name is none: it is neither listed nor read, and nothing waits for it", async () => {
+  const named = (n: number) => `insights-2026-01-02-03040${n}.tar.gz`;
+  await writeArchive(directory, named(1), Buffer.from("x"));
+  await writeFile(join(directory, "secret"), "secret");
+  await mkdir(join(directory, named(2)));
+  await symlink(join(directory, "secret"), join(directory, named(3)));
+  await symlink(join(directory, "missing"), join(directory, named(4)));
+  execFileSync("mkfifo", [join(directory, named(5))]);
+  assert.equal(
+    (await listArchives(directory)).map((archive) => archive.name),
+    [named(1)],
+  );
+  for (const n of [2, 3, 4, 5]) assert.is(await readArchive(directory, named(n)), undefined);
 });
 
-test("after a restart a start marker without outcome is Interrupted, and stays so", async () => {
-  const journal = await Journal.open(directory);
-  await journal.write(progress("a"));
-  await journal.write(progress("../b", { phase: "Finished", stage: "Done", finishedAtMs: 2 }));
-  for (let restart = 0; restart < 2; restart += 1) {
-    const next = await Journal.open(directory);
-    assert.is(next.find("a")?.phase, "Interrupted");
-    assert.is(next.find("../b")?.phase, "Finished");
-    assert.is(next.find("c"), undefined);
-  }
+test("a folder or a link in a name's place is not replaced by an archive", async () => {
+  await symlink(join(directory, "elsewhere"), join(directory, name));
+  assert.equal(await writeArchive(directory, name, Buffer.from("x")), { kind: "present" });
+  assert.equal(await readdir(directory), [name]);
 });
 
-test("on a full disk a gatherer still starts and knows what was interrupted", async () => {
-  const full = join(directory, "full");
-  execFileSync("mkdir", [full]);
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", full]);
+test("a volume that can only be read: the write fails, and what is there can be read", async () => {
+  await writeArchive(directory, name, Buffer.from("x"));
+  execFileSync("mount", ["--bind", "-o", "ro", directory, directory]);
   try {
-    await (await Journal.open(full)).write(progress("a"));
-    await writeFile(join(full, "filler"), Buffer.alloc(64_000)).catch(() => {});
-    const journal = await Journal.open(full);
-    assert.is(journal.find("a")?.phase, "Interrupted");
-    assert.match(String(await journal.write(progress("b")).catch(String)), /ENOSPC/);
+    const next = "insights-2026-01-02-030406.tar.gz";
+    assert.match(String(await writeArchive(directory, next, Buffer.from("y")).catch(String)), /EROFS/);
+    assert.is(String(await readArchive(directory, name)), "x");
   } finally {
-    execFileSync("umount", [full]);
+    execFileSync("umount", [directory]);
   }
 });
 
-test("a broken record is removed and does not stop the others", async () => {
-  const journal = await Journal.open(directory);
-  await journal.write(progress("a"));
-  await writeFile(join(directory, "gathers", "broken.json"), '{"id":"b"');
-  assert.is((await Journal.open(directory)).find("a")?.phase, "Interrupted");
-  assert.is((await readdir(join(directory, "gathers"))).length, 1);
+test("a folder that was deleted is made again", async () => {
+  const gone = join(directory, "gone");
+  await writeArchive(gone, name, Buffer.from("x"));
+  await rm(gone, { recursive: true });
+  assert.equal(await listArchives(gone), []);
+  assert.is((await writeArchive(gone, name, Buffer.from("y"))).kind, "written");
+  assert.equal(await readdir(gone), [name]);
 });
 
-test("the newest 20 records are kept", async () => {
-  const journal = await Journal.open(directory);
-  for (let n = 1; n <= 22; n += 1) await journal.write(progress(`g${n}`, { startedAtMs: n }));
-  assert.is(journal.find("g2"), undefined);
-  assert.is((await Journal.open(directory)).find("g3")?.startedAtMs, 3);
-  assert.is((await readdir(join(directory, "gathers"))).length, 20);
-});
-
-test("the inventory is replaced whole; without one there is none", async () => {
-  const journal = await Journal.open(directory);
-  assert.is(await journal.readInventory(), undefined);
-  for (const gather of ["a", "b"]) await journal.writeInventory({ gather, gatheredAtMs: 1, rows: [] });
-  assert.equal(await journal.readInventory(), { gather: "b", gatheredAtMs: 1, rows: [] });
+test("temporaries that cannot be removed do not stop a sweep", async () => {
+  await mkdir(join(directory, ".writing-0"));
+  await writeFile(join(directory, ".writing-1"), "half");
+  await sweepTemporaries(directory);
+  assert.equal(await readdir(directory), [".writing-0"]);
 });
 
 test.run();

@@ -1,6 +1,7 @@
 /** Archives in a folder: packed, written whole or not at all, the newest few kept. */
 import { createHash, randomUUID } from "node:crypto";
-import { link, mkdir, open, readdir, readFile, rename, stat, unlink } from "node:fs/promises";
+import { constants, type Stats } from "node:fs";
+import { link, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
@@ -8,11 +9,18 @@ import tar from "tar-stream";
 import type { ArchiveInfo, StoredArchive } from "../api/gather.ts";
 import type { Entry } from "../core/archive.ts";
 
-const archivePattern = /^(?:filtered-)?insights-\d{4}-\d{2}-\d{2}-\d{6}\.tar\.gz$/;
+const archivePattern = /^(?:filtered-)?insights-(\d{4})-(\d{2})-(\d{2})-(\d{2})(\d{2})(\d{2})\.tar\.gz$/;
 const temporaryPrefix = ".writing-";
 const fileMode = 0o640;
-/** Archives of each sort that are kept, unless told otherwise. */
-export const defaultRetention = 5;
+
+/** What is kept of each sort, full and filtered. */
+export interface Retention {
+  /** The newest so many, at least one. */
+  readonly archives: number;
+  /** Absent: whatever their age. The newest stays all the same. */
+  readonly ageMs?: number;
+}
+export const defaultRetention: Retention = { archives: 5 };
 
 /** True for names that an archive of ours can have, so never for a path. */
 export function isArchiveName(name: string): boolean {
@@ -52,7 +60,7 @@ export async function writeArchive(directory: string, name: string, bytes: Uint8
     if (hasCode(cause, "EEXIST")) return { kind: "present" };
     throw cause;
   } finally {
-    await unlink(temporary);
+    await removeIfPossible(temporary);
   }
   await syncFolder(directory);
   return { kind: "written", archive: { name, bytes: bytes.length, sha256: sha256(bytes) } };
@@ -64,14 +72,14 @@ export async function replaceFile(directory: string, name: string, text: string)
   try {
     await rename(temporary, join(directory, name));
   } catch (cause) {
-    await unlink(temporary);
+    await removeIfPossible(temporary);
     throw cause;
   }
   await syncFolder(directory);
 }
 
 async function writeTemporary(directory: string, bytes: Uint8Array): Promise<string> {
-  await mkdir(directory, { recursive: true });
+  await makeFolder(directory);
   const path = join(directory, `${temporaryPrefix}${randomUUID()}`);
   const file = await open(path, "wx", fileMode);
   try {
@@ -79,12 +87,22 @@ async function writeTemporary(directory: string, bytes: Uint8Array): Promise<str
     await file.writeFile(bytes);
     await file.sync();
   } catch (cause) {
-    await unlink(path);
+    await removeIfPossible(path);
     throw cause;
   } finally {
     await file.close();
   }
   return path;
+}
+
+async function makeFolder(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+  } catch (cause) {
+    if (!hasCode(cause, "ENOENT")) throw cause;
+    // What Node calls missing may be a volume that can only be read; a plain mkdir says so.
+    await mkdir(directory);
+  }
 }
 
 async function syncFolder(directory: string): Promise<void> {
@@ -96,14 +114,20 @@ async function syncFolder(directory: string): Promise<void> {
   }
 }
 
+/** What cannot be removed does no harm: a temporary file is swept at the next start. */
+export async function removeIfPossible(path: string): Promise<void> {
+  await unlink(path).catch(() => {});
+}
+
 /** The archives of a folder, newest first. */
 export async function listArchives(directory: string): Promise<readonly StoredArchive[]> {
   const archives: StoredArchive[] = [];
   for (const name of newestFirst(await names(directory))) {
-    const path = join(directory, name);
-    const { mtimeMs } = await stat(path);
-    const bytes = await readFile(path);
-    archives.push({ name, bytes: bytes.length, sha256: sha256(bytes), modified: Math.floor(mtimeMs) });
+    const file = await readFileIn(directory, name);
+    if (file === undefined) continue;
+    const { bytes, stats } = file;
+    const modified = Math.max(0, Math.floor(stats.mtimeMs));
+    archives.push({ name, bytes: bytes.length, sha256: sha256(bytes), modified });
   }
   return archives;
 }
@@ -111,41 +135,81 @@ export async function listArchives(directory: string): Promise<readonly StoredAr
 /** An archive's bytes, undefined when there is none of that name. */
 export async function readArchive(directory: string, name: string): Promise<Buffer | undefined> {
   if (!isArchiveName(name)) return undefined;
-  return readIfPresent(join(directory, name));
+  return readIfPresent(directory, name);
 }
 
-export async function readIfPresent(path: string): Promise<Buffer | undefined> {
+/** Undefined for what is not there or not a regular file, which a link is not, whatever it leads to. */
+export async function readIfPresent(directory: string, name: string): Promise<Buffer | undefined> {
+  return (await readFileIn(directory, name))?.bytes;
+}
+
+const readOnlyHere = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+async function readFileIn(
+  directory: string,
+  name: string,
+): Promise<{ readonly bytes: Buffer; readonly stats: Stats } | undefined> {
+  let file: Awaited<ReturnType<typeof open>>;
   try {
-    return await readFile(path);
+    file = await open(join(directory, name), readOnlyHere);
   } catch (cause) {
-    if (hasCode(cause, "ENOENT")) return undefined;
+    if (hasCode(cause, "ENOENT") || hasCode(cause, "ELOOP") || hasCode(cause, "ENXIO")) return undefined;
     throw cause;
+  }
+  try {
+    const stats = await file.stat();
+    return stats.isFile() ? { bytes: await file.readFile(), stats } : undefined;
+  } finally {
+    await file.close();
   }
 }
 
-/** Removes all but the newest archives; those of filtered gathers are counted apart, so that they push out no full one. */
-export async function pruneArchives(directory: string, keep = defaultRetention): Promise<readonly string[]> {
+/**
+ * Removes all but the newest archives, and those that are too old, and returns their names. Filtered ones are counted apart, so that
+ * they push out no full one. Archives of a time after `nowMs` come from a clock that was wrong: they make room first.
+ * One that cannot be removed does not save the others.
+ */
+export async function pruneArchives(
+  directory: string,
+  { archives, ageMs = Number.POSITIVE_INFINITY }: Retention,
+  nowMs: number,
+): Promise<readonly string[]> {
   const all = newestFirst(await names(directory));
-  const isFiltered = (name: string) => name.startsWith("filtered-");
-  const old = [...all.filter(isFiltered).slice(keep), ...all.filter((name) => !isFiltered(name)).slice(keep)];
-  for (const name of old) await unlink(join(directory, name));
+  const ofTheFuture = (name: string) => timeOf(name) > nowMs;
+  const inOrder = [...all.filter((name) => !ofTheFuture(name)), ...all.filter(ofTheFuture)];
+  const excess = (sort: readonly string[]) =>
+    sort.filter((name, index) => index >= archives || (index > 0 && nowMs - timeOf(name) > ageMs));
+  const old = [...excess(inOrder.filter(isFiltered)), ...excess(inOrder.filter((name) => !isFiltered(name)))];
+  const failures: unknown[] = [];
+  for (const name of old) await unlink(join(directory, name)).catch((cause) => failures.push(cause));
+  if (failures.length > 0) throw failures[0];
   return old;
 }
 
+const isFiltered = (name: string) => name.startsWith("filtered-");
+
 /** Removes what an interrupted write left; only for the one process that writes there. */
 export async function sweepTemporaries(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true });
+  await makeFolder(directory);
   for (const name of await readdir(directory))
-    if (name.startsWith(temporaryPrefix)) await unlink(join(directory, name));
+    if (name.startsWith(temporaryPrefix)) await removeIfPossible(join(directory, name));
 }
 
+/** Of regular files only: a folder or a link of such a name is none of ours. */
 async function names(directory: string): Promise<readonly string[]> {
   try {
-    return (await readdir(directory)).filter(isArchiveName);
+    const entries = await readdir(directory, { withFileTypes: true });
+    return entries.filter((entry) => entry.isFile() && isArchiveName(entry.name)).map(({ name }) => name);
   } catch (cause) {
     if (hasCode(cause, "ENOENT")) return [];
     throw cause;
   }
+}
+
+/** The second in an archive's name. */
+function timeOf(name: string): number {
+  const [year = 0, month = 0, ...rest] = (archivePattern.exec(name) ?? []).slice(1).map(Number);
+  return Date.UTC(year, month - 1, ...rest);
 }
 
 /** Times are in the names, and sort as text. */

@@ -1,8 +1,8 @@
 /** What became of each gather, and the inventory of the newest one, as files beside the archives. */
-import { readdir, unlink } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type GatherProgress, gatherProgressSchema, type Inventory, inventorySchema } from "../api/gather.ts";
-import { readIfPresent, replaceFile, sha256, sweepTemporaries } from "./disk.ts";
+import { readIfPresent, removeIfPossible, replaceFile, sha256, sweepTemporaries } from "./disk.ts";
 
 const folder = "gathers";
 const inventoryFile = "inventory.json";
@@ -11,25 +11,49 @@ const maxKept = 20;
 /** Keeps the newest 20; the caller is the only writer. */
 export class Journal {
   readonly #directory: string;
+  /** In the order of their writing, which no clock can change. */
   readonly #known = new Map<string, GatherProgress>();
+  readonly #problems: string[] = [];
 
   private constructor(directory: string) {
     this.#directory = directory;
   }
 
-  /** Reads what an earlier process left; gathers that it did not finish are Interrupted. Files that cannot be read are removed. */
+  /**
+   * Reads what an earlier process left; gathers that it did not finish are Interrupted. Files that cannot be read are removed.
+   * A folder that cannot be used is a problem and not an error: each gather will say so, to those who asked for it.
+   */
   static async open(directory: string): Promise<Journal> {
     const journal = new Journal(directory);
-    await sweepTemporaries(directory);
-    await sweepTemporaries(join(directory, folder));
-    for (const name of (await readdir(join(directory, folder))).sort()) {
-      const path = join(directory, folder, name);
-      const progress = gatherProgressSchema.safeParse(parse(await readIfPresent(path)));
-      if (!progress.success) await unlink(path);
-      else if (progress.data.phase === "Running") await journal.#interrupt(progress.data);
-      else journal.#known.set(progress.data.id, progress.data);
-    }
+    await journal.#attempt("sweeping", () => sweepTemporaries(directory));
+    await journal.#attempt("sweeping", () => sweepTemporaries(join(directory, folder)));
+    await journal.#attempt("reading the outcomes of earlier gathers", () => journal.#load());
     return journal;
+  }
+
+  /** What could not be done when it was opened, a sentence each. */
+  get problems(): readonly string[] {
+    return this.#problems;
+  }
+
+  async #attempt(what: string, action: () => Promise<void>): Promise<void> {
+    await action().catch((cause: unknown) => {
+      this.#problems.push(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`);
+    });
+  }
+
+  async #load(): Promise<void> {
+    const directory = join(this.#directory, folder);
+    const found: GatherProgress[] = [];
+    for (const name of (await readdir(directory)).sort()) {
+      const bytes = await readIfPresent(directory, name);
+      const progress = gatherProgressSchema.safeParse(parse(bytes)).data;
+      if (progress !== undefined && name === fileOf(progress.id)) found.push(progress);
+      else if (bytes !== undefined) await removeIfPossible(join(directory, name));
+    }
+    for (const progress of found.sort((a, b) => a.startedAtMs - b.startedAtMs))
+      if (progress.phase === "Running") await this.#interrupt(progress);
+      else this.remember(progress);
   }
 
   /** On a full disk the marker stays, which says the same to the next process. */
@@ -46,16 +70,16 @@ export class Journal {
   /** On disk when it resolves: the start marker before the work, the outcome after it. */
   async write(progress: GatherProgress): Promise<void> {
     await replaceFile(join(this.#directory, folder), fileOf(progress.id), `${JSON.stringify(progress)}\n`);
-    this.#known.set(progress.id, progress);
-    const oldestFirst = [...this.#known.values()].sort((a, b) => a.startedAtMs - b.startedAtMs);
-    for (const { id } of oldestFirst.slice(0, -maxKept)) {
+    this.remember(progress);
+    for (const id of [...this.#known.keys()].slice(0, -maxKept)) {
       this.#known.delete(id);
-      await unlink(join(this.#directory, folder, fileOf(id)));
+      await removeIfPossible(join(this.#directory, folder, fileOf(id)));
     }
   }
 
   /** Progress within a run; it is not worth a write, since an interrupted run starts again from the beginning. */
   remember(progress: GatherProgress): void {
+    this.#known.delete(progress.id);
     this.#known.set(progress.id, progress);
   }
 
@@ -65,7 +89,7 @@ export class Journal {
 
   /** Undefined when no gather made one. */
   async readInventory(): Promise<Inventory | undefined> {
-    const inventory = inventorySchema.safeParse(parse(await readIfPresent(join(this.#directory, inventoryFile))));
+    const inventory = inventorySchema.safeParse(parse(await readIfPresent(this.#directory, inventoryFile)));
     return inventory.success ? inventory.data : undefined;
   }
 }

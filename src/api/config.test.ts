@@ -49,6 +49,11 @@ const refused: readonly { readonly rule: string; readonly spec: object; readonly
     problem: /^spec\.storage\.emptyDir\.sizeLimit: /,
   },
   {
+    rule: "an age of archives under an hour",
+    spec: { storage: { retention: { age: "59m" } } },
+    problem: /^spec\.storage\.retention\.age: must be between 1h and 87600h$/,
+  },
+  {
     rule: "a label value that is none",
     spec: { extractor: { nodeSelector: { a: "b c" } } },
     problem: /^spec\.extractor\.nodeSelector\.a: /,

@@ -161,6 +161,9 @@ export const specSchema = z.object({
       retention: z
         .object({
           archives: z.int().min(1).max(1_000).default(5).meta({ description: "The newest archives are kept." }),
+          age: duration("1h", "87600h")
+            .optional()
+            .meta({ description: "Older archives are removed, but never the newest; default: whatever their age." }),
         })
         .prefault({}),
     })

@@ -4,7 +4,14 @@ import { Registry } from "prom-client";
 import manifest from "../../package.json" with { type: "json" };
 import { Connection } from "../adapters/connection.ts";
 import { clusterCredentials, fileCredentials } from "../adapters/credentials.ts";
-import { listArchives, pruneArchives, readArchive, writeArchive } from "../adapters/disk.ts";
+import {
+  defaultRetention,
+  listArchives,
+  pruneArchives,
+  type Retention,
+  readArchive,
+  writeArchive,
+} from "../adapters/disk.ts";
 import type { Credentials } from "../adapters/exporters.ts";
 import { gatherMetrics } from "../adapters/gather-metrics.ts";
 import { ImageCache } from "../adapters/images.ts";
@@ -28,6 +35,7 @@ options of both:
                             serve: default /var/run/secrets/runtime-insights/exporter/token,
                             once: requested for service account runtime-insights-gatherer
   --retention N             archives of each sort that are kept; default: RETAIN_ARCHIVES, or 5
+  --retention-age SECONDS   archives that are older go, but for the newest; default: RETAIN_SECONDS, or never
   --max-answer-bytes N      of one node, default 67108864
   --log-level LEVEL         ${logLevels.join(", ")}; default: LOG_LEVEL, or info;
                             serve only, once prints its progress
@@ -58,6 +66,7 @@ const options = {
   "ca-file": { type: "string" },
   "token-file": { type: "string" },
   retention: { type: "string" },
+  "retention-age": { type: "string" },
   "max-answer-bytes": { type: "string" },
   "log-level": { type: "string" },
   directory: { type: "string" },
@@ -107,9 +116,15 @@ function worldOf(
 ): GatherWorld {
   return {
     ...{ api, namespace, credentials, directory, nowMs, processStartedAtMs: startedAtMs, images: new ImageCache() },
-    retention: wholeNumber(values.retention ?? process.env.RETAIN_ARCHIVES, "retention", 5),
+    retention: retentionOf(values),
     maxAnswerBytes: wholeNumber(values["max-answer-bytes"], "max-answer-bytes", 64 * 1024 * 1024),
   };
+}
+
+function retentionOf(values: Values): Retention {
+  const archives = wholeNumber(values.retention ?? process.env.RETAIN_ARCHIVES, "retention", defaultRetention.archives);
+  const age = values["retention-age"] ?? process.env.RETAIN_SECONDS;
+  return { archives, ...(age === undefined ? {} : { ageMs: wholeNumber(age, "retention-age", 0) * 1000 }) };
 }
 
 const namespaceOf = (values: Values) => values.namespace ?? process.env.POD_NAMESPACE ?? "runtime-insights";
@@ -127,6 +142,12 @@ async function serve(values: Values): Promise<void> {
   });
   const world = worldOf(values, api, credentials, directory, namespaceOf(values));
   const journal = await Journal.open(directory);
+  const prune = () =>
+    pruneArchives(directory, world.retention ?? defaultRetention, nowMs()).catch((cause: unknown) =>
+      log.warn({ err: cause }, "Old archives could not be removed"),
+    );
+  for (const problem of journal.problems) log.error({ directory, problem }, "The folder of the archives has a problem");
+  await prune();
   const registry = new Registry();
   const runs = new GatherRuns({ world, journal, metrics: gatherMetrics(registry), log });
   const server = await serveGatherer({
@@ -141,7 +162,7 @@ async function serve(values: Values): Promise<void> {
       archive: (name) => readArchive(directory, name),
       keep: async (name, bytes) => {
         const { kind } = await writeArchive(directory, name, bytes);
-        await pruneArchives(directory, world.retention);
+        await prune();
         return kind;
       },
       inventory: () => journal.readInventory(),

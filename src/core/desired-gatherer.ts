@@ -81,6 +81,9 @@ function deployment({ images, settings, namespace, accountUids, tls }: DesiredIn
                   { name: "POD_NAMESPACE", value: namespace },
                   { name: "LOG_LEVEL", value: logLevels[settings.logLevel] },
                   { name: "RETAIN_ARCHIVES", value: String(retention.archives) },
+                  ...(retention.age === undefined
+                    ? []
+                    : [{ name: "RETAIN_SECONDS", value: String(Math.ceil(retention.age / 1000)) }]),
                 ],
                 resources: { requests: { cpu: "10m", memory: "100Mi" } },
                 terminationMessagePolicy: "FallbackToLogsOnError",

@@ -100,7 +100,13 @@ const pods: readonly {
     rule: "the log level and the kept archives reach the gatherer",
     spec: { logLevel: "Debug", storage: { retention: { archives: 7 } } },
     key: "Deployment/runtime-insights-gatherer",
-    has: /"LOG_LEVEL","value":"debug"\},\{"name":"RETAIN_ARCHIVES","value":"7"/,
+    has: /"LOG_LEVEL","value":"debug"\},\{"name":"RETAIN_ARCHIVES","value":"7"\}\]/,
+  },
+  {
+    rule: "an age limit of the archives reaches the gatherer in seconds",
+    spec: { storage: { retention: { age: "720h" } } },
+    key: "Deployment/runtime-insights-gatherer",
+    has: /"RETAIN_ARCHIVES","value":"5"\},\{"name":"RETAIN_SECONDS","value":"2592000"\}/,
   },
 ];
 for (const { rule, spec, key, has } of pods)

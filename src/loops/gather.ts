@@ -1,7 +1,7 @@
 /** One gather: list pods, ask nodes, merge, write. A node that fails costs its runtimes, never the archive. */
 
 import type { Api } from "../adapters/connection.ts";
-import { defaultRetention, pack, pruneArchives, writeArchive } from "../adapters/disk.ts";
+import { defaultRetention, pack, pruneArchives, type Retention, writeArchive } from "../adapters/disk.ts";
 import { askNodes, type Credentials } from "../adapters/exporters.ts";
 import { type Extractors, findExtractors, readTlsProfile } from "../adapters/extractors.ts";
 import { findImageApi, type ImageCache, ImageReader } from "../adapters/images.ts";
@@ -27,8 +27,8 @@ export interface GatherWorld {
   readonly nowMs: () => number;
   /** When this process started, for the archive's report. */
   readonly processStartedAtMs: number;
-  /** Archives of each sort that are kept; default 5. */
-  readonly retention?: number;
+  /** Default: the newest 5 archives of each sort. */
+  readonly retention?: Retention;
   /** Default 64 MiB. */
   readonly maxAnswerBytes?: number;
   /** Default 8443. */
@@ -75,7 +75,8 @@ export async function gather(
   const listed = await listPods(order, world, signal, notes);
   const listedAtMs = nowMs();
   if (listed.kind === "failed") {
-    const durationsMs = { listPods: listedAtMs - startedAtMs, askNodes: 0, write: 0, total: listedAtMs - startedAtMs };
+    const tookMs = between(startedAtMs, listedAtMs);
+    const durationsMs = { listPods: tookMs, askNodes: 0, write: 0, total: tookMs };
     const { outcome, ...rest } = failedResult("PodListFailed", listed.message);
     return { outcome: { ...outcome, notes, durationsMs }, ...rest };
   }
@@ -101,8 +102,8 @@ export async function gather(
     workload: merge(draft, answers, images),
     errors: [...nodeSideProblems, ...archiveErrors(outcomes, draft.limitReached ? order.podLimit : null)],
     warnings,
-    durationMs: askedAtMs - startedAtMs,
-    uptimeMs: askedAtMs - world.processStartedAtMs,
+    durationMs: between(startedAtMs, askedAtMs),
+    uptimeMs: between(world.processStartedAtMs, askedAtMs),
   });
   const written = await write(world, { prefix, content }, notes);
   signal.throwIfAborted();
@@ -115,16 +116,21 @@ export async function gather(
     moreFailures: Math.max(0, failures.length - maxFailures),
     notes: [...nodeSideProblems, ...warnings, ...notes],
     durationsMs: {
-      listPods: listedAtMs - startedAtMs,
-      askNodes: askedAtMs - listedAtMs,
-      write: finishedAtMs - askedAtMs,
-      total: finishedAtMs - startedAtMs,
+      listPods: between(startedAtMs, listedAtMs),
+      askNodes: between(listedAtMs, askedAtMs),
+      write: between(askedAtMs, finishedAtMs),
+      total: between(startedAtMs, finishedAtMs),
     },
     inventory: topCounts(rows),
   };
   const isOwners = order.runtimeInfo && order.inventory && order.namespaces === undefined;
   const inventory = isOwners ? { gather: order.id, gatheredAtMs: finishedAtMs, rows: [...rows] } : null;
   return { outcome, inventory, failures };
+}
+
+/** Nothing when the clock was set back meanwhile. */
+function between(fromMs: number, toMs: number): number {
+  return Math.max(0, toMs - fromMs);
 }
 
 const nothing: GatherOutcome = {
@@ -278,7 +284,7 @@ async function write(
       const atMs = nowMs() + attempt * 1000;
       const written = await writeArchive(directory, archiveName(atMs, prefix), await pack(content.entries, atMs));
       if (written.kind === "present") continue;
-      await pruneArchives(directory, retention).catch((cause: Error) =>
+      await pruneArchives(directory, retention, atMs).catch((cause: Error) =>
         notes.push(`Old archives could not be removed: ${cause.message}`),
       );
       const { archive } = written;

@@ -1,14 +1,17 @@
-import { readdir, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import type { RequestListener } from "node:http";
 import { join } from "node:path";
 import { Registry } from "prom-client";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { isArchiveName } from "../adapters/disk.ts";
 import { gatherMetrics } from "../adapters/gather-metrics.ts";
 import { Journal } from "../adapters/journal.ts";
 import { createLogger } from "../adapters/telemetry.ts";
+import { gatherProgressSchema } from "../api/gather.ts";
 import { makeOrder } from "../core/order.fixture.ts";
-import { inWorld, knowing } from "./gather.fixture.ts";
+import { inWorld, knowing, newest, startMs, unpacked } from "./gather.fixture.ts";
 import type { GatherWorld } from "./gather.ts";
 import { GatherRuns } from "./runs.ts";
 
@@ -77,6 +80,120 @@ test("a start marker that cannot be written fails the gather before any work", (
     assert.is(runs.find("uid-1")?.outcome?.reason, "ArchiveWriteFailed");
     assert.equal(requests, []);
     await runs.stop();
+  }));
+
+/** Milliseconds from the start of the world that its clock shows, one after the other; the last one stays. */
+const clock = (...offsetsMs: readonly number[]) => {
+  const left = [...offsetsMs];
+  return () => startMs + ((left.length > 1 ? left.shift() : left[0]) ?? 0);
+};
+
+const jumps: readonly { readonly rule: string; readonly nowMs: () => number }[] = [
+  { rule: "back, step by step", nowMs: clock(0, -1_000, -2_000, -3_000, -4_000, -3_600_000) },
+  { rule: "back by a year before the process started", nowMs: clock(0, 0, -365 * 24 * 3_600_000) },
+  { rule: "ahead by ten years", nowMs: clock(0, 10 * 365 * 24 * 3_600_000) },
+];
+for (const { rule, nowMs } of jumps)
+  test(`the clock is set ${rule} within a gather: the outcome is one that main and the next process can read`, () =>
+    inWorld({ pods: [{}] }, async (world) => {
+      const { runs } = await runsIn({ ...world, nowMs });
+      runs.start({ ...order, runtimeInfo: false });
+      await finished(runs, "uid-1");
+      await runs.stop();
+      const { outcome } = gatherProgressSchema.parse(runs.find("uid-1"));
+      assert.is(outcome?.succeeded, true, outcome?.message);
+      const next = await runsIn(world);
+      assert.equal(next.runs.find("uid-1")?.outcome, outcome);
+      const [name = ""] = (await readdir(world.directory)).filter(isArchiveName);
+      assert.is(name, outcome?.archive?.name);
+      const entries = await unpacked(world, name);
+      assert.not.match(entries["insights-operator/gathers.json"] ?? "", /-\d/);
+    }));
+
+test("a clock that was ahead: the archive of the next gather stays and its outcome is known", () =>
+  inWorld({ pods: [{}] }, async (world) => {
+    const yearMs = 365 * 24 * 3_600_000;
+    const ahead = await runsIn({ ...world, nowMs: () => startMs + yearMs });
+    for (let n = 0; n < 6; n += 1) {
+      const one = { ...order, id: `ahead-${n}`, runtimeInfo: false };
+      while (ahead.runs.start(one) === "busy") await new Promise((resolve) => setTimeout(resolve, 5));
+      await finished(ahead.runs, `ahead-${n}`);
+    }
+    await ahead.runs.stop();
+    const { runs } = await runsIn(world);
+    runs.start({ ...order, runtimeInfo: false });
+    await finished(runs, "uid-1");
+    await runs.stop();
+    assert.is(runs.find("uid-1")?.outcome?.archive?.name, newest);
+    assert.ok((await readdir(world.directory)).includes(newest));
+  }));
+
+test("an inventory that cannot be kept does not cost the outcome", () =>
+  inWorld({ pods: [{}], exporter: knowing, extractors: { "node-1": "127.0.0.1" } }, async (world) => {
+    const { runs } = await runsIn(world);
+    await mkdir(join(world.directory, "inventory.json"));
+    runs.start(order);
+    await finished(runs, "uid-1");
+    await runs.stop();
+    assert.is((await runsIn(world)).runs.find("uid-1")?.outcome?.succeeded, true);
+  }));
+
+test("the disk is full when the archive is written: no archive, the reason, nothing left over, and the next gather works", () =>
+  inWorld({ pods: [{}] }, async (world) => {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", world.directory]);
+    const filler = join(world.directory, "filler");
+    try {
+      const script = world.api;
+      let pages = 0;
+      const api: GatherWorld["api"] = {
+        call: async (call) => {
+          if (call.path === "/api/v1/pods" && pages++ === 0)
+            await writeFile(filler, Buffer.alloc(64_000)).catch(() => {});
+          return script.call(call);
+        },
+      };
+      const { runs } = await runsIn({ ...world, api });
+      runs.start({ ...order, runtimeInfo: false });
+      await finished(runs, "uid-1");
+      const { outcome } = gatherProgressSchema.parse(runs.find("uid-1"));
+      assert.equal([outcome?.succeeded, outcome?.reason, outcome?.archive], [false, "ArchiveWriteFailed", null]);
+      assert.match(outcome?.message ?? "", /^writing the archive: ENOSPC/);
+      assert.equal((await readdir(world.directory)).sort(), ["filler", "gathers"]);
+      await rm(filler);
+      const next = { ...order, id: "uid-2", runtimeInfo: false };
+      while (runs.start(next) === "busy") await new Promise((resolve) => setTimeout(resolve, 5));
+      await finished(runs, "uid-2");
+      await runs.stop();
+      assert.is(runs.find("uid-2")?.outcome?.succeeded, true);
+    } finally {
+      execFileSync("umount", [world.directory]);
+    }
+  }));
+
+test("the folder is deleted while a gather runs: it is made again and the archive is written", () =>
+  inWorld({ pods: [{}] }, async (world) => {
+    const { api } = world;
+    const call: typeof api.call = async (one) => {
+      if (one.path === "/api/v1/pods") await rm(world.directory, { recursive: true });
+      return api.call(one);
+    };
+    const { runs } = await runsIn({ ...world, api: { call } });
+    runs.start({ ...order, runtimeInfo: false });
+    await finished(runs, "uid-1");
+    await runs.stop();
+    assert.is(runs.find("uid-1")?.outcome?.archive?.name, newest);
+    assert.is((await runsIn(world)).runs.find("uid-1")?.outcome?.succeeded, true);
+  }));
+
+test("orders while a gather runs are busy, however many come, and one archive is written", () =>
+  inWorld({ pods: [{}] }, async (world) => {
+    const { runs } = await runsIn(world);
+    const answers = Array.from({ length: 50 }, (_, n) => runs.start({ ...order, id: `id-${n}`, runtimeInfo: false }));
+    assert.equal(answers, ["started", ...answers.slice(1).map(() => "busy")]);
+    await finished(runs, "id-0");
+    await runs.stop();
+    assert.equal((await readdir(world.directory)).filter(isArchiveName), [newest]);
+    assert.is((await readdir(join(world.directory, "gathers"))).length, 1);
   }));
 
 test.run();

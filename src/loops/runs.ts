@@ -65,7 +65,10 @@ export class GatherRuns {
       log[succeeded ? "info" : "error"]({ succeeded, reason, message, counts, durationsMs }, "Gathered");
       for (const { node, reason: why, message: how } of outcome.failures)
         log.warn({ node, reason: why, message: how }, "A node's runtimes are missing");
-      if (inventory !== null) await journal.writeInventory(inventory);
+      if (inventory !== null)
+        await journal.writeInventory(inventory).catch((cause: unknown) => {
+          log.error({ err: cause }, "The inventory of a gather could not be kept");
+        });
       await journal.write(finished);
     } catch (cause) {
       if (signal.aborted) log.info("Gather interrupted");
