@@ -46,6 +46,7 @@ const kinds: readonly Kind[] = [
       column("Nodes", ".status.nodes.summary"),
       column("Last gather", ".status.lastGather.finishTime", "date"),
       column("Next gather", ".status.nextGather"),
+      column("Upload", ".status.lastUpload.reason", "string", 1),
       column("Age", ".metadata.creationTimestamp", "date"),
     ],
   },

@@ -16,6 +16,9 @@ test.after(async () => {
 const extractor = (fields: object) => ({ extractor: fields });
 const toleration = (fields: object) => extractor({ tolerations: [fields] });
 const gather = (fields: object) => ({ gather: fields });
+const upload = (fields: object) => ({
+  upload: { endpoint: "https://example.com/upload", tokenSecretRef: { name: "upload" }, ...fields },
+});
 const sizeLimit = (value: unknown) => ({ storage: { emptyDir: { sizeLimit: value } } });
 
 const refused: readonly (readonly [rule: string, spec: object, says: RegExp])[] = [
@@ -56,6 +59,25 @@ const refused: readonly (readonly [rule: string, spec: object, says: RegExp])[] 
     extractor({ resources: { requests: { memory: "1025Mi" }, limits: { memory: "1Gi" } } }),
     /requests\.memory must not exceed/,
   ],
+  [
+    "upload without a token",
+    { upload: { endpoint: "https://example.com/" } },
+    /spec\.upload\.tokenSecretRef.*Required/,
+  ],
+  ["upload to nowhere", { upload: { tokenSecretRef: { name: "upload" } } }, /spec\.upload\.endpoint.*Required/],
+  ["upload in clear text", upload({ endpoint: "http://example.com/upload" }), /spec\.upload\.endpoint/],
+  ["upload with a password in the address", upload({ endpoint: "https://a:b@example.com/" }), /spec\.upload\.endpoint/],
+  ["upload to a port that cannot be", upload({ endpoint: "https://example.com:65536/" }), /must be an https URL/],
+  ["upload with two lines in the address", upload({ endpoint: "https://example.com/\nx" }), /spec\.upload\.endpoint/],
+  [
+    "upload of the operator's own key",
+    upload({ tokenSecretRef: { name: "runtime-insights-ca", key: "tls.key" } }),
+    /own keys/,
+  ],
+  ["upload with the token of another namespace", upload({ tokenSecretRef: { name: "a/b" } }), /tokenSecretRef\.name/],
+  ["upload every second", upload({ interval: "1s" }), /spec\.upload\.interval.*between 1m and 24h/],
+  ["upload through a proxy of another kind", upload({ proxy: "socks5://example.com" }), /spec\.upload\.proxy/],
+  ["upload through a proxy with a password", upload({ proxy: "http://a:b@example.com" }), /spec\.upload\.proxy/],
 ];
 for (const [rule, spec, says] of refused)
   test(`refused: ${rule}`, async () => {
@@ -83,6 +105,11 @@ test("what the schema lets through, the API server takes for the DaemonSet as we
   const { status, text } = await world.applyConfig({
     featureGate: "Ignored",
     gather: { interval: "10m", nodeTimeout: "600s" },
+    upload: {
+      endpoint: "https://console.example.com:8443/api/ingress/v1/upload?a=b",
+      ...{ tokenSecretRef: { name: "upload" }, interval: "1m", proxy: "http://proxy.example.com:3128" },
+      caConfigMapRef: { name: "trusted-ca-bundle" },
+    },
     extractor: {
       nodeSelector: { "node-role.kubernetes.io/worker": "", "kubernetes.io/os": "linux" },
       tolerations: [{ operator: "Exists" }, { key: "a/b", value: "c", effect: "NoExecute", tolerationSeconds: 5 }],

@@ -13,6 +13,7 @@ import { createLogger } from "../../src/adapters/telemetry.ts";
 import { apiGroup, type KubeObject, kubeObjectSchema } from "../../src/api/object.ts";
 import { keyOf, kinds, names, type Operand, operands } from "../../src/core/operands.ts";
 import { type RunningOperator, startOperator } from "../../src/loops/operator.ts";
+import type { UploadOptions } from "../../src/loops/uploads.ts";
 
 export const namespace = "runtime-insights";
 export const configPath = `/apis/${apiGroup}/v1alpha1/insightsruntimeextractors/cluster`;
@@ -37,6 +38,8 @@ export interface StartOptions {
   readonly gathererToken?: () => Promise<string>;
   readonly nowMs?: () => number;
   readonly namespace?: string;
+  readonly resyncMs?: number;
+  readonly uploads?: Partial<UploadOptions>;
 }
 
 export class OperatorWorld {
@@ -100,6 +103,8 @@ export class OperatorWorld {
       gathererOrigin: options.gathererOrigin ?? "https://127.0.0.1:1",
       readGathererToken: options.gathererToken ?? (async () => "none"),
       ...(options.nowMs === undefined ? {} : { nowMs: options.nowMs }),
+      ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
+      uploads: { commit: "abcdef0", ...options.uploads },
     });
     await waitFor("the operator's first run", async () => (this.#operator?.hasRun() ? true : undefined), {
       everyMs: 50,

@@ -5,6 +5,7 @@ import { decodeGate, type Gate, type Read } from "../api/gate.ts";
 import { apiGroup, apiVersion, fieldManager, kubeObjectSchema } from "../api/object.ts";
 import { decodeRequest, type GatherRequest, type RequestStatus, requestKind } from "../api/request.ts";
 import { decodeServerTls, intermediateTls, type ServerTls } from "../api/tls-profile.ts";
+import { decodeClusterId } from "../api/upload.ts";
 import { kinds, type Operand } from "../core/operands.ts";
 import type { Live, Step } from "../core/plan.ts";
 import type { Api, ApiAnswer } from "./connection.ts";
@@ -59,6 +60,13 @@ export class Cluster {
       this.#read(`${clusterVersionPath}/version`),
     ]);
     return decodeGate(featureGate, clusterVersion);
+  }
+
+  /** The cluster's id; undefined on one that has none. Throws when it cannot be read, lest an archive go without its sender. */
+  async clusterId(): Promise<string | undefined> {
+    const read = await this.#read(`${clusterVersionPath}/version`);
+    if (read.kind === "failed") throw new Error(`reading ClusterVersion version: ${read.message}`);
+    return read.kind === "found" ? decodeClusterId(read.object) : undefined;
   }
 
   /** The TLS profile of the cluster; Intermediate on one that has no such thing. Throws when it cannot be read, lest every proxy be restarted. */

@@ -1,10 +1,19 @@
-/** Main's side of the conversation with the gatherer: orders a gather and asks how it goes. */
+/** Main's side of the conversation with the gatherer: orders a gather, asks how it goes, fetches archives. */
 import { Agent, request } from "undici";
-import { type GatherOrder, type GatherProgress, gatherProgressSchema } from "../api/gather.ts";
+import { z } from "zod";
+import {
+  type GatherOrder,
+  type GatherProgress,
+  gatherProgressSchema,
+  type StoredArchive,
+  storedArchiveSchema,
+} from "../api/gather.ts";
 import { problemOf } from "../api/object.ts";
+import { sha256 } from "./disk.ts";
 
-const timeoutMs = 15_000;
-const maxAnswerBytes = 1024 * 1024;
+const defaultTimeoutMs = 15_000;
+const archiveTimeoutMs = 60_000;
+const defaultMaxBytes = 1024 * 1024;
 
 export type PostAnswer =
   /** It runs, or an earlier order of the same id does or did. */
@@ -19,6 +28,29 @@ export type ProgressAnswer =
   | { readonly kind: "progress"; readonly progress: GatherProgress }
   | { readonly kind: "unknown id" }
   | { readonly kind: "unreachable"; readonly message: string };
+
+export type ArchivesAnswer =
+  | { readonly kind: "archives"; readonly archives: readonly StoredArchive[] }
+  | { readonly kind: "unreachable"; readonly message: string };
+
+export type ArchiveAnswer =
+  | { readonly kind: "archive"; readonly bytes: Buffer<ArrayBuffer> }
+  /** It has been pruned meanwhile. */
+  | { readonly kind: "gone" }
+  | { readonly kind: "unreachable"; readonly message: string };
+
+interface Exchange {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly signal: AbortSignal;
+  readonly body?: GatherOrder;
+  /** For the whole of it; default 15 seconds. */
+  readonly timeoutMs?: number;
+  /** Of the answer; default 1 MiB. */
+  readonly maxBytes?: number;
+}
+
+const storedArchivesSchema = z.array(storedArchiveSchema);
 
 export interface GathererOptions {
   /** E.g. `https://runtime-insights-gatherer.runtime-insights.svc:8443`. */
@@ -39,7 +71,7 @@ export class Gatherer {
   }
 
   async post(order: GatherOrder, signal: AbortSignal): Promise<PostAnswer> {
-    const answer = await this.#exchange("POST", "/v1/gathers", signal, order);
+    const answer = await this.#exchange({ method: "POST", path: "/v1/gathers", signal, body: order });
     if (answer.kind === "unreachable") return answer;
     switch (answer.status) {
       case 200:
@@ -48,19 +80,19 @@ export class Gatherer {
       case 409:
         return { kind: "busy" };
       case 400:
-        return { kind: "refused", message: `the gatherer refused the order: ${answer.text.slice(0, 200)}` };
+        return { kind: "refused", message: `the gatherer refused the order: ${textOf(answer.bytes).slice(0, 200)}` };
       default:
         return { kind: "unreachable", message: strange(answer.status) };
     }
   }
 
   async progress(id: string, signal: AbortSignal): Promise<ProgressAnswer> {
-    const answer = await this.#exchange("GET", `/v1/gathers/${encodeURIComponent(id)}`, signal);
+    const answer = await this.#exchange({ method: "GET", path: `/v1/gathers/${encodeURIComponent(id)}`, signal });
     if (answer.kind === "unreachable") return answer;
     if (answer.status === 404) return { kind: "unknown id" };
     if (answer.status !== 200) return { kind: "unreachable", message: strange(answer.status) };
     try {
-      const decoded = gatherProgressSchema.safeParse(JSON.parse(answer.text));
+      const decoded = gatherProgressSchema.safeParse(JSON.parse(textOf(answer.bytes)));
       if (decoded.success && decoded.data.id === id) return { kind: "progress", progress: decoded.data };
       const problem = decoded.success ? "it speaks of another gather" : problemOf(decoded.error);
       return { kind: "unreachable", message: `the gatherer's answer cannot be understood: ${problem}` };
@@ -69,15 +101,44 @@ export class Gatherer {
     }
   }
 
+  /** All that are stored, newest first. */
+  async archives(signal: AbortSignal): Promise<ArchivesAnswer> {
+    const answer = await this.#exchange({ method: "GET", path: "/v1/archives", signal, timeoutMs: archiveTimeoutMs });
+    if (answer.kind === "unreachable") return answer;
+    if (answer.status !== 200) return { kind: "unreachable", message: strange(answer.status) };
+    try {
+      const decoded = storedArchivesSchema.safeParse(JSON.parse(textOf(answer.bytes)));
+      if (decoded.success) return { kind: "archives", archives: decoded.data };
+      return { kind: "unreachable", message: `the gatherer's list cannot be understood: ${problemOf(decoded.error)}` };
+    } catch {
+      return { kind: "unreachable", message: "the gatherer's list is not JSON" };
+    }
+  }
+
+  /** The bytes of an archive, as long and with the digest that the list said. */
+  async archive({ name, bytes, sha256: expected }: StoredArchive, signal: AbortSignal): Promise<ArchiveAnswer> {
+    const path = `/v1/archives/${encodeURIComponent(name)}`;
+    const maxBytes = Math.max(bytes, defaultMaxBytes);
+    const answer = await this.#exchange({ method: "GET", path, signal, timeoutMs: archiveTimeoutMs, maxBytes });
+    if (answer.kind === "unreachable") return answer;
+    if (answer.status === 404) return { kind: "gone" };
+    if (answer.status !== 200) return { kind: "unreachable", message: strange(answer.status) };
+    if (answer.bytes.length === bytes && sha256(answer.bytes) === expected)
+      return { kind: "archive", bytes: answer.bytes };
+    return { kind: "unreachable", message: "the gatherer's archive is not the one that its list names" };
+  }
+
   /** Any failure of trust, token or network is a value; only an abort of the caller throws. */
-  async #exchange(
-    method: "GET" | "POST",
-    path: string,
-    signal: AbortSignal,
-    body?: GatherOrder,
-  ): Promise<
-    | { readonly kind: "answer"; readonly status: number; readonly text: string }
-    | { kind: "unreachable"; message: string }
+  async #exchange({
+    method,
+    path,
+    signal,
+    body,
+    timeoutMs = defaultTimeoutMs,
+    maxBytes = defaultMaxBytes,
+  }: Exchange): Promise<
+    | { readonly kind: "answer"; readonly status: number; readonly bytes: Buffer<ArrayBuffer> }
+    | { readonly kind: "unreachable"; readonly message: string }
   > {
     const { origin, serverName, readCa, readToken } = this.#options;
     let dispatcher: Agent | undefined;
@@ -98,21 +159,25 @@ export class Gatherer {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       const chunks: Buffer[] = [];
-      let bytes = 0;
+      let length = 0;
       for await (const chunk of answer.body) {
         const piece = Buffer.from(chunk);
-        bytes += piece.length;
-        if (bytes > maxAnswerBytes) return { kind: "unreachable", message: "the gatherer's answer is too large" };
+        length += piece.length;
+        if (length > maxBytes) return { kind: "unreachable", message: "the gatherer's answer is too large" };
         chunks.push(piece);
       }
-      return { kind: "answer", status: answer.statusCode, text: Buffer.concat(chunks).toString("utf8") };
+      return { kind: "answer", status: answer.statusCode, bytes: Buffer.concat(chunks) };
     } catch (cause) {
       signal.throwIfAborted();
-      return { kind: "unreachable", message: `the gatherer does not answer: ${words(cause)}` };
+      return { kind: "unreachable", message: `the gatherer does not answer: ${words(cause, timeoutMs)}` };
     } finally {
       await dispatcher?.destroy();
     }
   }
+}
+
+function textOf(bytes: Buffer): string {
+  return bytes.toString("utf8");
 }
 
 function strange(status: number): string {
@@ -127,7 +192,7 @@ function strange(status: number): string {
 }
 
 /** Without addresses and times, which would change with each try. */
-function words(cause: unknown): string {
+function words(cause: unknown, timeoutMs: number): string {
   if (!(cause instanceof Error)) return "unknown error";
   if ("code" in cause && typeof cause.code === "string") return cause.code;
   return cause.name === "TimeoutError" ? `no answer within ${timeoutMs / 1000} s` : cause.message.slice(0, 200);

@@ -1,11 +1,12 @@
 /** The operator's metrics; every series exists from the start. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { GateState } from "../api/gate.ts";
+import { type UploadReason, uploadReasons } from "../api/upload.ts";
 import { conditionTypes } from "../core/conditions.ts";
 
 const gateStates = ["enabled", "disabled", "not listed", "unknown", "no API"] as const satisfies readonly GateState[];
 
-export const loopNames = ["operands", "gathers"] as const;
+export const loopNames = ["operands", "gathers", "uploads"] as const;
 export type LoopName = (typeof loopNames)[number];
 
 export interface OperatorMetrics {
@@ -14,6 +15,10 @@ export interface OperatorMetrics {
   readonly writes: Counter<"action" | "result">;
   readonly watchRestarts: Counter;
   readonly gathers: Counter<"result">;
+  readonly uploadSeconds: Histogram;
+  countUpload(result: UploadReason): void;
+  /** Undefined: none is known. */
+  setLastUpload(timeMs: number | undefined): void;
   setGate(state: GateState): void;
   setCondition(type: string, status: string): void;
 }
@@ -50,6 +55,23 @@ export function operatorMetrics(registry: Registry): OperatorMetrics {
     labelNames: ["result"],
     registers,
   });
+  const uploads = new Counter({
+    name: "runtime_insights_operator_uploads_total",
+    help: "Tries to send an archive away.",
+    labelNames: ["result"],
+    registers,
+  });
+  const uploadSeconds = new Histogram({
+    name: "runtime_insights_operator_upload_duration_seconds",
+    help: "How long the endpoint takes to receive an archive, or to fail.",
+    buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+    registers,
+  });
+  const lastUpload = new Gauge({
+    name: "runtime_insights_operator_last_upload_timestamp_seconds",
+    help: "When the newest archive was received; 0 when none was.",
+    registers,
+  });
   const gate = new Gauge({
     name: "runtime_insights_operator_gate_state",
     help: "1 for the state that the feature gate is in.",
@@ -67,6 +89,7 @@ export function operatorMetrics(registry: Registry): OperatorMetrics {
   for (const action of ["apply", "delete", "status"])
     for (const result of ["done", "failed"]) writes.inc({ action, result }, 0);
   for (const result of ["succeeded", "failed", "superseded"]) gathers.inc({ result }, 0);
+  for (const result of uploadReasons) uploads.inc({ result }, 0);
   for (const state of gateStates) gate.set({ state }, 0);
   for (const type of conditionTypes) condition.set({ type }, -1);
   return {
@@ -75,6 +98,9 @@ export function operatorMetrics(registry: Registry): OperatorMetrics {
     writes,
     watchRestarts,
     gathers,
+    uploadSeconds,
+    countUpload: (result) => uploads.inc({ result }),
+    setLastUpload: (timeMs) => lastUpload.set((timeMs ?? 0) / 1000),
     setGate: (now) => {
       for (const state of gateStates) gate.set({ state }, state === now ? 1 : 0);
     },

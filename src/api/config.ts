@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { countsSchema, runtimeCountSchema } from "./gather.ts";
 import { conditionsSchema, metadataSchema, problemOf } from "./object.ts";
+import { lastUploadSchema } from "./upload.ts";
 
 export const configKind = "InsightsRuntimeExtractor";
 export const configName = "cluster";
@@ -70,6 +71,67 @@ const toleration = z
       ),
     ],
   });
+
+/** An address on another host: no user or password in it, which the status would show, and nothing behind a `#`. */
+function webAddress(schemes: string, path: string, message: string) {
+  return z
+    .string()
+    .max(2048)
+    .regex(
+      new RegExp(
+        `^${schemes}://([[][0-9A-Fa-f:.]+[\\]]|[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?)(:[0-9]{1,5})?${path}$`,
+      ),
+    )
+    .refine(URL.canParse, message)
+    .meta({
+      "x-kubernetes-validations": [
+        rule("isURL(self) && (url(self).getPort() == '' || int(url(self).getPort()) <= 65535)", message),
+      ],
+    });
+}
+
+const secretsOfOurs = ["runtime-insights-ca", "runtime-insights-exporter-tls", "runtime-insights-gatherer-tls"];
+
+/** A key of an object in the operator's own namespace. */
+function keyReference(defaultKey: string) {
+  return z.object({
+    name: z
+      .string()
+      .max(253)
+      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/),
+    key: z
+      .string()
+      .max(253)
+      .regex(/^[-._A-Za-z0-9]+$/)
+      .default(defaultKey),
+  });
+}
+
+const uploadSchema = z.object({
+  endpoint: webAddress("https", '(/[!-"$-~]*)?', "must be an https URL without user").meta({
+    description: "Where archives are sent by POST, such as https://console.redhat.com/api/ingress/v1/upload.",
+  }),
+  tokenSecretRef: keyReference("token").meta({
+    description: "The bearer token, in a Secret of the operator's namespace. It is read when an archive is sent.",
+    "x-kubernetes-validations": [
+      rule(
+        `!(self.name in [${secretsOfOurs.map((name) => `'${name}'`).join(", ")}])`,
+        "the operator's own keys stay here",
+      ),
+    ],
+  }),
+  interval: duration("1m", "24h").prefault("15m").meta({
+    description:
+      "How often it is looked for an archive newer than the last one sent, beside the end of each gather. A failed try is repeated after one to 2.2 of it, a refused token after four to twelve.",
+  }),
+  proxy: webAddress("https?", "/?", "must be an http or https URL without user and path")
+    .optional()
+    .meta({ description: "Through which the endpoint is reached; it sees host and port only." }),
+  caConfigMapRef: keyReference("ca-bundle.crt").optional().meta({
+    description: "Certificates that are trusted beside the public ones, in a ConfigMap of the operator's namespace.",
+  }),
+});
+export type UploadSettings = z.output<typeof uploadSchema>;
 
 export const specSchema = z.object({
   managementState: z
@@ -172,6 +234,9 @@ export const specSchema = z.object({
     .enum(["Enabled", "Disabled"])
     .default("Enabled")
     .meta({ description: "Disabled: clear text never leaves a node. The archive never holds any." }),
+  upload: uploadSchema.optional().meta({
+    description: "Sends each new archive of the whole cluster away. Absent: nothing ever leaves the cluster.",
+  }),
   logLevel: z.enum(["Normal", "Debug", "Trace"]).default("Normal"),
 });
 
@@ -210,6 +275,7 @@ export const statusSchema = z.object({
     .optional(),
   lastGather: lastGatherSchema.optional(),
   nextGather: z.string().optional().meta({ format: "date-time" }),
+  lastUpload: lastUploadSchema.optional(),
   inventory: z
     .array(runtimeCountSchema)
     .max(20)

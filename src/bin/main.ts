@@ -20,7 +20,7 @@ const usage = `usage: main [OPTION]...
   --log-level LEVEL        ${logLevels.join(", ")}; default: LOG_LEVEL, or what the config's spec.logLevel says
 
 Images come from RELATED_IMAGE_INSIGHTS_RUNTIME_EXTRACTOR, RELATED_IMAGE_INSIGHTS_RUNTIME_EXPORTER,
-RELATED_IMAGE_KUBE_RBAC_PROXY and RELATED_IMAGE_INSIGHTS_GATHERER.`;
+RELATED_IMAGE_KUBE_RBAC_PROXY and RELATED_IMAGE_INSIGHTS_GATHERER; SOURCE_COMMIT, when set, is named where archives are uploaded.`;
 
 class UsageError extends Error {}
 
@@ -86,6 +86,7 @@ async function main(values: ReturnType<typeof parse>): Promise<void> {
     fixedLevel: fixedLevel !== undefined,
     gathererOrigin: values["gatherer-origin"] ?? `https://${names.gatherer}.${namespace}.svc:8443`,
     readGathererToken: () => readFile(tokenFile, "utf8"),
+    uploads: { commit: process.env.SOURCE_COMMIT || "unknown" },
   });
   const telemetry = await serveTelemetry({
     ...{ port, registry },

@@ -33,6 +33,7 @@ const input = (changes: Partial<StatusInput> = {}): StatusInput => ({
     requests: [],
     nextGatherMs: Date.UTC(2026, 0, 5),
     inventory: true,
+    lastUpload: undefined,
   },
   ...{ operator: { namespace: "ns", uid: "n" }, version: "1" },
   ...changes,
@@ -55,6 +56,12 @@ test("the whole status, from the gather that began last", () => {
     operator: { namespace: "ns", uid: "n" },
     version: "1",
   });
+});
+
+test("the last upload stands there as it was handed over", () => {
+  const upload = { time: day(3), succeeded: false, reason: "Timeout", message: "m" };
+  assert.equal(statusOf(input({ lastUpload: upload })).lastUpload, upload);
+  assert.not.ok("lastUpload" in statusOf(input({ identity: identity({ lastUpload: upload }) })));
 });
 
 const kept: readonly {

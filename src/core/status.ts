@@ -4,6 +4,7 @@ import type { Gate } from "../api/gate.ts";
 import type { Condition } from "../api/object.ts";
 import type { Pods } from "../api/pods.ts";
 import type { GatherRequest } from "../api/request.ts";
+import type { LastUpload } from "../api/upload.ts";
 import { beginOf, lastFull, timeText } from "./requests.ts";
 
 export interface StatusInput {
@@ -17,12 +18,13 @@ export interface StatusInput {
   readonly nextGatherMs: number | undefined;
   /** False: no clear text is kept. */
   readonly inventory: boolean;
+  readonly lastUpload: LastUpload | undefined;
   readonly operator: { readonly namespace: string; readonly uid: string };
   readonly version: string;
 }
 
 export function statusOf(input: StatusInput): ConfigStatus {
-  const { identity, conditions, gate, gateIgnored, pods, nextGatherMs, operator, version } = input;
+  const { identity, conditions, gate, gateIgnored, pods, nextGatherMs, lastUpload, operator, version } = input;
   const lastGather = lastGatherOf(input.requests, identity);
   const inventory = input.inventory ? inventoryOf(input.requests, identity) : undefined;
   const desired = pods?.desired ?? 0;
@@ -38,6 +40,7 @@ export function statusOf(input: StatusInput): ConfigStatus {
     nodes: { desired, ready, summary: `${ready}/${desired}` },
     ...(lastGather === undefined ? {} : { lastGather }),
     ...(nextGatherMs === undefined ? {} : { nextGather: timeText(nextGatherMs) }),
+    ...(lastUpload === undefined ? {} : { lastUpload }),
     ...(inventory === undefined ? {} : { inventory }),
     storage: "Ephemeral",
     operator,

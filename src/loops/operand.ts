@@ -15,6 +15,7 @@ import { isOurs, type Live, type Plan, planSteps, type Wish } from "../core/plan
 import { isSame } from "../core/same.ts";
 import { schedule } from "../core/schedule.ts";
 import { lastGatherOf, statusOf } from "../core/status.ts";
+import { uploadEvents } from "../core/upload.ts";
 import { keepCertificates } from "./tls.ts";
 import type { OperatorWorld, Snapshot } from "./world.ts";
 
@@ -62,16 +63,20 @@ export class OperandLoop {
     if (config.kind === "absent") {
       this.#trouble = {};
       for (const type of conditionTypes) metrics.setCondition(type, "Unknown");
+      shared.upload = undefined;
       this.#share({ kind: "not managed", why: "There is no config" });
       log.debug("No config, nothing to do");
       return { afterMs: undefined };
     }
     if (await this.#otherIsAlive(config.identity, observed)) {
+      shared.upload = undefined;
       this.#share({ kind: "hands off" });
       const { operator } = config.identity.status;
       log.warn({ operator }, "Another operator serves this cluster, nothing is written");
       return { afterMs: 60_000 };
     }
+    const { uid } = config.identity;
+    if (shared.upload?.configUid !== uid) shared.upload = { configUid: uid, last: config.identity.status.lastUpload };
     await this.#takeOver(config.identity, observed);
     if (config.kind === "valid") this.#world.setLogLevel(config.settings.logLevel);
 
@@ -273,6 +278,7 @@ export class OperandLoop {
       requests,
       nextGatherMs: isManaged ? nextGatherMs(snapshot, requests, nowMs) : undefined,
       inventory: config.kind !== "valid" || config.settings.inventory === "Enabled",
+      lastUpload: this.#world.shared.upload?.last,
       operator: { namespace, uid: namespaceUid },
       version,
     });
@@ -283,8 +289,8 @@ export class OperandLoop {
     if (written.kind === "failed")
       throw new Error(`writing the status of ${configKind} ${configName}: ${written.message}`);
     const about = { kind: configKind, name: configName, uid: config.identity.uid };
-    for (const event of judged.events) {
-      log.info({ reason: event.reason, detail: event.message }, "Condition changed");
+    for (const event of [...judged.events, ...uploadEvents(config.identity.status.lastUpload, status.lastUpload)]) {
+      log.info({ reason: event.reason, detail: event.message }, "Status changed");
       const noted = await cluster.writeEvent({ ...event, about, nowMs });
       if (noted.kind === "failed") log.warn({ problem: noted.message }, "Could not write an event");
     }
@@ -294,7 +300,9 @@ export class OperandLoop {
     const { shared, wake } = this.#world;
     const changed = JSON.stringify(shared.snapshot) !== JSON.stringify(snapshot);
     shared.snapshot = snapshot;
-    if (changed) wake("gathers");
+    if (!changed) return;
+    wake("gathers");
+    wake("uploads");
   }
 }
 

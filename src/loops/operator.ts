@@ -20,6 +20,7 @@ import type { Images } from "../core/desired-input.ts";
 import { managedByLabel, names, operands } from "../core/operands.ts";
 import { OperandLoop } from "./operand.ts";
 import { RequestLoop } from "./requests.ts";
+import { UploadLoop, type UploadOptions } from "./uploads.ts";
 import type { OperatorWorld } from "./world.ts";
 
 export interface OperatorStart {
@@ -37,10 +38,11 @@ export interface OperatorStart {
   readonly readGathererToken: () => Promise<string>;
   readonly nowMs?: () => number;
   readonly resyncMs?: number;
+  readonly uploads: UploadOptions;
 }
 
 export interface RunningOperator {
-  /** Both loops have run once without losing the API server. */
+  /** All loops have run once without losing the API server. */
   hasRun(): boolean;
   stop(): Promise<void>;
 }
@@ -64,10 +66,17 @@ export async function startOperator(start: OperatorStart): Promise<RunningOperat
     setLogLevel: (level) => {
       if (!start.fixedLevel) log.level = levels[level];
     },
-    shared: { snapshot: undefined, unreachable: undefined, isGathering: false },
+    shared: { snapshot: undefined, unreachable: undefined, isGathering: false, upload: undefined },
   };
   const operandLoop = new OperandLoop(world);
   const requestLoop = new RequestLoop(world);
+  const uploadLoop = new UploadLoop(world, start.uploads);
+  const loops: Readonly<Record<LoopName, (signal: AbortSignal) => Promise<{ readonly afterMs: number | undefined }>>> =
+    {
+      operands: () => operandLoop.run(),
+      gathers: (signal) => requestLoop.run(signal),
+      uploads: (signal) => uploadLoop.run(signal),
+    };
   const hasRun = new Set<LoopName>();
   const operator = new InsightsOperator({
     connection,
@@ -75,10 +84,10 @@ export async function startOperator(start: OperatorStart): Promise<RunningOperat
     keys: loopNames,
     ...(start.resyncMs === undefined ? {} : { resyncMs: start.resyncMs }),
     run: async (key, signal) => {
-      const loop: LoopName = key === "operands" ? "operands" : "gathers";
+      const loop = loopNames.find((name) => name === key) ?? "operands";
       const end = metrics.runSeconds.startTimer({ loop });
       try {
-        const next = await (loop === "operands" ? operandLoop.run() : requestLoop.run(signal));
+        const next = await loops[loop](signal);
         metrics.runs.inc({ loop, result: "done" });
         hasRun.add(loop);
         return next;

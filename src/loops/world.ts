@@ -1,10 +1,11 @@
-/** What the operator's two loops share: their adapters, and what each of them knows that the other needs. */
+/** What the operator's loops share: their adapters, and what each of them knows that another needs. */
 import type { Cluster } from "../adapters/cluster.ts";
 import type { Api } from "../adapters/connection.ts";
 import type { Gatherer } from "../adapters/gatherer.ts";
-import type { OperatorMetrics } from "../adapters/operator-metrics.ts";
+import type { LoopName, OperatorMetrics } from "../adapters/operator-metrics.ts";
 import type { Logger } from "../adapters/telemetry.ts";
 import type { Settings } from "../api/config.ts";
+import type { LastUpload } from "../api/upload.ts";
 import type { Images } from "../core/desired-input.ts";
 
 export interface OperatorWorld {
@@ -17,8 +18,8 @@ export interface OperatorWorld {
   readonly log: Logger;
   readonly metrics: OperatorMetrics;
   readonly nowMs: () => number;
-  /** Runs the other loop soon. */
-  readonly wake: (loop: "operands" | "gathers") => void;
+  /** Runs another loop soon. */
+  readonly wake: (loop: LoopName) => void;
   /** Follows spec.logLevel. */
   readonly setLogLevel: (level: Settings["logLevel"]) => void;
   readonly shared: Shared;
@@ -32,6 +33,8 @@ export interface Shared {
   unreachable: { readonly sinceMs: number; readonly message: string } | undefined;
   /** Serving certificates do not change while a gather runs. */
   isGathering: boolean;
+  /** What the status says, or is about to say, of the last upload; undefined without a config of ours. */
+  upload: { readonly configUid: string; readonly last: LastUpload | undefined } | undefined;
 }
 
 export type Snapshot =
