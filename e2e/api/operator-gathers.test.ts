@@ -1,25 +1,18 @@
 /** RuntimeGathers and schedule: the operator, the real kube-rbac-proxy with the shipped arguments, the real gatherer. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { z } from "zod";
-import { cloneDir } from "../../hack/cache.ts";
-import { ensureBinaries } from "../../hack/cluster/binaries.ts";
-import { kubectl, waitFor } from "../../hack/kubectl.ts";
+import { waitFor } from "../../hack/kubectl.ts";
 import { statusSchema } from "../../src/api/config.ts";
 import { names } from "../../src/core/operands.ts";
 import { GathersWorld } from "./gathers-world.ts";
-import { configPath, gathersPath, namespace, type OperatorWorld } from "./operator-world.ts";
+import { configPath, gathersPath, type OperatorWorld } from "./operator-world.ts";
+import { RealGatherer } from "./real-gatherer.ts";
 
 const hourMs = 3_600_000;
 let gathers: GathersWorld;
 let world: OperatorWorld;
-const children: ChildProcess[] = [];
-let gatherer: { readonly child: ChildProcess; readonly start: () => ChildProcess } | undefined;
-let origin = "";
+let gatherer: RealGatherer | undefined;
 let createdSeconds = 0;
 
 test.before(async () => {
@@ -27,58 +20,15 @@ test.before(async () => {
   world = gathers.world;
 });
 test.after(async () => {
-  for (const child of children) child.kill("SIGKILL");
+  gatherer?.stop();
   await world.stop();
 });
 
-const token = (account: string, audience: string) =>
-  kubectl(world.server, ["-n", namespace, "create", "token", account, `--audience=${audience}`]);
-const operatorToken = () => token("runtime-insights-operator", "runtime-insights-gatherer");
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
-const podSchema = z.object({
-  spec: z.object({
-    template: z.object({
-      spec: z.object({ containers: z.array(z.object({ name: z.string(), args: z.array(z.string()).default([]) })) }),
-    }),
-  }),
+/** How the operator reaches it. */
+const reach = () => ({
+  gathererOrigin: gatherer?.origin ?? "",
+  gathererToken: async () => (await gatherer?.operatorToken()) ?? "",
 });
-
-/** Gatherer and proxy as their Deployment would run them, with paths and ports of this machine. */
-async function startGatherer(): Promise<void> {
-  const dir = join(world.server.dir, "gatherer");
-  await mkdir(dir, { recursive: true });
-  const account = await world.accountConfig(names.gatherer);
-  const [port, proxyPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
-  const start = () => {
-    const args = ["serve", "--kubeconfig", account, "--namespace", namespace, "--directory", dir];
-    const ports = ["--port", `${port}`, "--metrics-port", `${metricsPort}`];
-    const child = spawn(process.execPath, [join(cloneDir, "src/bin/gatherer.ts"), ...args, ...ports], {
-      stdio: "ignore",
-    });
-    children.push(child);
-    return child;
-  };
-  gatherer = { child: start(), start };
-  const { cert, key } = await gathers.servingPair();
-  await writeFile(join(dir, "tls.crt"), cert);
-  await writeFile(join(dir, "tls.key"), key, { mode: 0o600 });
-  const deployment = podSchema.parse(await world.operand({ kind: "Deployment", name: names.gatherer }));
-  const shipped = deployment.spec.template.spec.containers.find(({ name }) => name === "kube-rbac-proxy")?.args ?? [];
-  const args = shipped.map((arg) =>
-    arg.replace(":8443", `127.0.0.1:${proxyPort}`).replace(":8080", `:${port}`).replace("/etc/tls/private", dir),
-  );
-  const binDir = await ensureBinaries(["kube-rbac-proxy"], () => undefined);
-  children.push(spawn(join(binDir, "kube-rbac-proxy"), [...args, `--kubeconfig=${account}`], { stdio: "ignore" }));
-  origin = `https://127.0.0.1:${proxyPort}`;
-}
 
 const status = async () =>
   statusSchema.parse(z.object({ status: z.unknown() }).parse(await world.get(configPath)).status);
@@ -91,8 +41,8 @@ test("a config is made: the first gather runs as soon as the gatherer is ready, 
     (await world.operand({ kind: "Deployment", name: names.gatherer })) ? true : undefined,
   );
   await world.stopOperator();
-  await startGatherer();
-  await gathers.startOperator({ gathererOrigin: origin, gathererToken: operatorToken });
+  gatherer = await RealGatherer.start(gathers);
+  await gathers.startOperator(reach());
   assert.equal(await gathers.requests(), []);
   await world.setGathererReady(true);
   const created = (await world.get(configPath))?.metadata.creationTimestamp ?? "";
@@ -140,7 +90,7 @@ test("a RuntimeGather cannot be changed", async () => {
 test("twelve hours later the next one is made, named after its due time, also by an operator that has just started", async () => {
   await world.stopOperator();
   gathers.skip(12 * hourMs);
-  await gathers.startOperator({ gathererOrigin: origin, gathererToken: operatorToken });
+  await gathers.startOperator(reach());
   await gathers.waitForPhase(`scheduled-${createdSeconds + 12 * 3600}`, "Succeeded");
   await waitFor("the next due time", async () =>
     (await status()).nextGather === timeText((createdSeconds + 24 * 3600) * 1000) ? true : undefined,
@@ -148,18 +98,18 @@ test("twelve hours later the next one is made, named after its due time, also by
 });
 
 test("a token that the proxy refuses: the gather waits, says why, and nothing crashes", async () => {
-  const wrong = () => token("runtime-insights-operator", "https://kubernetes.default.svc");
-  await gathers.startOperator({ gathererOrigin: origin, gathererToken: wrong });
+  const wrong = async () => (await gatherer?.operatorToken("https://kubernetes.default.svc")) ?? "";
+  await gathers.startOperator({ ...reach(), gathererToken: wrong });
   await gathers.make("refused");
   await gathers.pass(61_000);
   const request = await gathers.waitForPhase("refused", "GathererUnreachable");
   assert.match(JSON.stringify(request.status.conditions), /refused our token \(401\)/);
-  await gathers.startOperator({ gathererOrigin: origin, gathererToken: operatorToken });
+  await gathers.startOperator(reach());
   await gathers.waitForPhase("refused", "Succeeded");
 });
 
 test("the gatherer is gone: GathererUnreachable, and the gather runs when it is back", async () => {
-  gatherer?.child.kill("SIGKILL");
+  gatherer?.kill();
   await gathers.make("lost");
   await gathers.pass(61_000);
   await gathers.waitForPhase("lost", "GathererUnreachable");
@@ -167,7 +117,7 @@ test("the gatherer is gone: GathererUnreachable, and the gather runs when it is 
   await world.waitForCondition("GatherSucceeded", "False/GathererUnreachable");
   await gathers.pass(120_000);
   await world.waitForCondition("Degraded", "True/GathererUnreachable");
-  gatherer?.start();
+  gatherer?.restart();
   await gathers.waitForPhase("lost", "Succeeded");
   await world.waitForCondition("GatherSucceeded", "True/AsExpected");
   await world.waitForCondition("Degraded", "False/AsExpected");
@@ -196,7 +146,7 @@ test("of the finished ones the last ten are kept, and the schedule's newest", as
   }
   const scheduled = `scheduled-${createdSeconds + 12 * 3600}`;
   assert.ok(before.some(({ name }) => name === scheduled));
-  await gathers.startOperator({ gathererOrigin: origin, gathererToken: operatorToken });
+  await gathers.startOperator(reach());
   await waitFor(
     "the old ones to be forgotten",
     async () => ((await gathers.requests()).length === 11 ? true : undefined),

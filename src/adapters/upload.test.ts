@@ -1,12 +1,12 @@
 /** One try against a real HTTPS receiver that fails in every way we know. */
 import { createHash, randomBytes } from "node:crypto";
-import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
-import { Busboy } from "@fastify/busboy";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type UploadOutcome, verdictOf } from "../core/upload.ts";
 import { type HttpsServer, makeAuthority, serveHttps } from "./https.fixture.ts";
+import { readParts } from "./multipart.fixture.ts";
 import { sendArchive, type Upload } from "./upload.ts";
 
 const authority = await makeAuthority();
@@ -32,30 +32,6 @@ async function send(port: number, { timeoutMs = 5_000, signal, ...upload }: Sent
   );
 }
 
-interface Part {
-  readonly name: string;
-  readonly fileName: string;
-  readonly type: string;
-  readonly bytes: Buffer;
-}
-/** As a receiver reads it, by a parser that is not ours. */
-function parts(request: IncomingMessage): Promise<readonly Part[]> {
-  const { "content-type": type = "", ...headers } = request.headers;
-  return new Promise((resolve, reject) => {
-    const found: Part[] = [];
-    const busboy = new Busboy({ headers: { ...headers, "content-type": type } });
-    busboy.on("file", (name, stream, fileName, _encoding, contentType) => {
-      const chunks: Buffer[] = [];
-      stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-      stream.on("end", () => found.push({ name, fileName, type: contentType, bytes: Buffer.concat(chunks) }));
-    });
-    busboy.on("field", (name) => reject(new Error(`field ${name} is no file`)));
-    busboy.on("finish", () => resolve(found));
-    busboy.on("error", reject);
-    request.pipe(busboy);
-  });
-}
-
 async function against<T>(listener: RequestListener, use: (server: HttpsServer) => Promise<T>): Promise<T> {
   const server = await serveHttps(certificate, listener);
   try {
@@ -75,7 +51,7 @@ const answering =
 test("the two parts, the headers and the archive's bytes, each time anew", async () => {
   const seen: unknown[] = [];
   const listener: RequestListener = async (request, response) => {
-    const found = await parts(request);
+    const found = await readParts(request);
     const { authorization, "user-agent": agent, "content-type": type = "", "content-length": length } = request.headers;
     seen.push({
       method: request.method,
@@ -304,7 +280,7 @@ test("through a proxy the archive arrives whole, and the proxy sees host and por
   const proxy = `http://127.0.0.1:${await listen(server)}`;
   let digest = "";
   const listener: RequestListener = async (request, response) => {
-    const [file] = await parts(request);
+    const [file] = await readParts(request);
     digest = createHash("sha256")
       .update(file?.bytes ?? "")
       .digest("hex");

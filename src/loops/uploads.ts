@@ -31,7 +31,7 @@ export interface UploadOptions {
 /** How often it is looked whether a Secret that did not do was mended, and whether the gatherer answers again. */
 const mendMs = 60_000;
 /** A gatherer that is just being replaced is no failure of an upload. */
-const patience = 3;
+const silenceMs = 3 * 60_000;
 
 /** Nothing is done until then, unless what it waits for changes. In memory: after a restart one try comes early. */
 type Pause = { readonly sinceMs: number; readonly untilMs: number; readonly settings: string } & (
@@ -44,8 +44,8 @@ export class UploadLoop {
   readonly #world: OperatorWorld;
   readonly #options: UploadOptions;
   #pause: Pause | undefined;
-  /** Looks in a row at which the gatherer did not answer. */
-  #silences = 0;
+  /** Since when the gatherer does not answer. */
+  #silentSinceMs: number | undefined;
 
   constructor(world: OperatorWorld, options: UploadOptions) {
     this.#world = world;
@@ -74,7 +74,7 @@ export class UploadLoop {
 
     const listed = await this.#world.gatherer.archives(signal);
     if (listed.kind === "unreachable") return this.#silent(known, listed.message);
-    this.#silences = 0;
+    this.#silentSinceMs = undefined;
     const archive = nextArchive(listed.archives, lastSuccess, nowMs());
     if (archive === undefined) {
       if (known.last?.reason === "ArchiveUnavailable") this.#note(known, withoutFailure(known.last));
@@ -174,9 +174,9 @@ export class UploadLoop {
 
   #silent(known: Known, message: string): Next {
     const { metrics, log, nowMs } = this.#world;
-    this.#silences += 1;
+    this.#silentSinceMs ??= nowMs();
     log.warn({ problem: message }, "Could not look for archives");
-    if (this.#silences >= patience) {
+    if (nowMs() - this.#silentSinceMs >= silenceMs) {
       const outcome: UploadOutcome = { kind: "failed", reason: "ArchiveUnavailable", message };
       const verdict = verdictOf(outcome);
       metrics.countUpload(verdict.reason);

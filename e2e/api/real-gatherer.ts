@@ -1,0 +1,102 @@
+/** The real gatherer behind the real kube-rbac-proxy, as their Deployment would run them, with paths and ports of this machine. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { z } from "zod";
+import { cloneDir } from "../../hack/cache.ts";
+import { ensureBinaries } from "../../hack/cluster/binaries.ts";
+import { kubectl } from "../../hack/kubectl.ts";
+import { audiences, names } from "../../src/core/operands.ts";
+import type { GathersWorld } from "./gathers-world.ts";
+import { namespace } from "./operator-world.ts";
+
+const podSchema = z.object({
+  spec: z.object({
+    template: z.object({
+      spec: z.object({ containers: z.array(z.object({ name: z.string(), args: z.array(z.string()).default([]) })) }),
+    }),
+  }),
+});
+
+export class RealGatherer {
+  /** Of the proxy. */
+  readonly origin: string;
+  /** Where the archives lie. */
+  readonly directory: string;
+  readonly #world: GathersWorld["world"];
+  readonly #spawn: () => ChildProcess;
+  readonly #children: ChildProcess[];
+  #gatherer: ChildProcess;
+
+  private constructor(
+    world: GathersWorld["world"],
+    directory: string,
+    origin: string,
+    proxy: ChildProcess,
+    spawnGatherer: () => ChildProcess,
+  ) {
+    this.#world = world;
+    this.directory = directory;
+    this.origin = origin;
+    this.#spawn = spawnGatherer;
+    this.#gatherer = spawnGatherer();
+    this.#children = [proxy, this.#gatherer];
+  }
+
+  /** Once the operator has made its Deployment and certificate. */
+  static async start(gathers: GathersWorld): Promise<RealGatherer> {
+    const { world } = gathers;
+    const directory = join(world.server.dir, "gatherer");
+    await mkdir(directory, { recursive: true });
+    const account = await world.accountConfig(names.gatherer);
+    const [port, proxyPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
+    const { cert, key } = await gathers.servingPair();
+    await writeFile(join(directory, "tls.crt"), cert);
+    await writeFile(join(directory, "tls.key"), key, { mode: 0o600 });
+    const deployment = podSchema.parse(await world.operand({ kind: "Deployment", name: names.gatherer }));
+    const shipped = deployment.spec.template.spec.containers.find(({ name }) => name === "kube-rbac-proxy")?.args ?? [];
+    const args = shipped.map((arg) =>
+      arg
+        .replace(":8443", `127.0.0.1:${proxyPort}`)
+        .replace(":8080", `:${port}`)
+        .replace("/etc/tls/private", directory),
+    );
+    const binDir = await ensureBinaries(["kube-rbac-proxy"], () => undefined);
+    const proxy = spawn(join(binDir, "kube-rbac-proxy"), [...args, `--kubeconfig=${account}`], { stdio: "ignore" });
+    const serve = ["serve", "--kubeconfig", account, "--namespace", namespace, "--directory", directory];
+    const ports = ["--port", `${port}`, "--metrics-port", `${metricsPort}`];
+    const program = join(cloneDir, "src/bin/gatherer.ts");
+    return new RealGatherer(world, directory, `https://127.0.0.1:${proxyPort}`, proxy, () =>
+      spawn(process.execPath, [program, ...serve, ...ports], { stdio: "ignore" }),
+    );
+  }
+
+  /** A token of the operator, as the kubelet would project it. */
+  operatorToken(audience: string = audiences.gatherer): Promise<string> {
+    const args = ["-n", namespace, "create", "token", "runtime-insights-operator", `--audience=${audience}`];
+    return kubectl(this.#world.server, args);
+  }
+
+  kill(): void {
+    this.#gatherer.kill("SIGKILL");
+  }
+
+  restart(): void {
+    this.#gatherer = this.#spawn();
+    this.#children.push(this.#gatherer);
+  }
+
+  /** The proxy as well. */
+  stop(): void {
+    for (const child of this.#children) child.kill("SIGKILL");
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
