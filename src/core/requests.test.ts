@@ -179,6 +179,16 @@ test("a finished gather is on record with its counts, and names a few of the fai
   );
 });
 
+test("a node that answered, and said more than it was asked, is not said to lack runtimes", () => {
+  const failures = [
+    { node: "liar", reason: "UnaskedContainers" as const, message: "m" },
+    { node: "mute", reason: "Timeout" as const, message: "m" },
+  ];
+  const counts = { ...outcome.counts, nodesAsked: 2, nodesAnswered: 1, nodesFailed: 1 };
+  const status = finishedStatus(makeRequest(), progress, { ...outcome, counts, failures, moreFailures: 0 }, 20_000);
+  assert.is(status.conditions?.[0]?.message, "3 pods gathered, 1 of 2 nodes answered; no runtimes from mute");
+});
+
 test("a reason that is no word does not become one of a condition", () => {
   const status = finishedStatus(
     makeRequest(),

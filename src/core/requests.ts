@@ -1,7 +1,7 @@
 /** The RuntimeGathers that exist -> which one to run, which to give up, which to forget; and what their statuses say. */
 
 import type { Settings } from "../api/config.ts";
-import type { GatherOrder, GatherOutcome, GatherProgress } from "../api/gather.ts";
+import type { GatherOrder, GatherOutcome, GatherProgress, NodeFailure } from "../api/gather.ts";
 import type { Condition } from "../api/object.ts";
 import type { GatherRequest, RequestStatus } from "../api/request.ts";
 import { dueMsOf } from "./schedule.ts";
@@ -197,10 +197,16 @@ export function finishedStatus(
   );
 }
 
+/** Of nodes that answered all that they were asked. */
+const answeredAll: readonly NodeFailure["reason"][] = ["UnaskedContainers", "VersionSkew"];
+
 /** One line about an outcome; names nodes, never workloads. */
 function sentence({ succeeded, reason, message, counts, failures, moreFailures }: GatherOutcome): string {
   if (!succeeded) return `${reason}: ${message}`.slice(0, 1024);
-  const nodes = failures.map(({ node }) => node).sort();
+  const nodes = failures
+    .filter(({ reason }) => !answeredAll.some((one) => one === reason))
+    .map(({ node }) => node)
+    .sort();
   const shown = nodes.slice(0, 5).join(", ");
   const more = nodes.length - 5 + moreFailures;
   const failed = counts.nodesFailed === 0 ? "" : `; no runtimes from ${shown}${more > 0 ? ` and ${more} more` : ""}`;
