@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { z } from "zod";
-import { waitFor } from "../../hack/kubectl.ts";
+import { kubectl, waitFor } from "../../hack/kubectl.ts";
 import { type HttpsServer, makeAuthority, serveHttps } from "../../src/adapters/https.fixture.ts";
 import { readParts } from "../../src/adapters/multipart.fixture.ts";
 import { statusSchema } from "../../src/api/config.ts";
@@ -154,6 +154,19 @@ test("the Secret is not there: the status says so, nothing is sent, the gather s
   await world.waitForCondition("GatherSucceeded", "True/AsExpected");
   await world.waitForCondition("Degraded", "False/AsExpected");
   assert.equal(received, []);
+});
+
+test("the shipped account gets a Secret whose name it knows, in its namespace: it lists and changes none", async () => {
+  const can = async (verb: string, what: string, where: string) => {
+    const as = `--as=system:serviceaccount:${namespace}:runtime-insights-operator`;
+    // A no is an exit code as well.
+    const said = await kubectl(world.server, ["-n", where, "auth", "can-i", verb, what, as]).catch(() => "no");
+    return said.trim();
+  };
+  assert.is(await can("get", "secrets/upload", namespace), "yes");
+  for (const verb of ["list", "watch", "update", "patch", "create", "delete"])
+    assert.is(await can(verb, "secrets/upload", namespace), "no", verb);
+  for (const where of ["default", "kube-system"]) assert.is(await can("get", "secrets/upload", where), "no", where);
 });
 
 test("a wrong token: not authorized, tried once, and nothing is written while it waits", async () => {

@@ -1,4 +1,5 @@
 /** Sends each new archive of the whole cluster to the configured endpoint, once. */
+import type { ArchiveAnswer } from "../adapters/gatherer.ts";
 import { sendArchive } from "../adapters/upload.ts";
 import { readUploadCredentials, type UploadCredentials } from "../adapters/upload-credentials.ts";
 import type { UploadSettings } from "../api/config.ts";
@@ -14,9 +15,15 @@ import {
   verdictOf,
   withoutFailure,
 } from "../core/upload.ts";
+import { mendMs, type UploadPause, waitOf } from "../core/upload-pause.ts";
 import type { OperatorWorld, Shared } from "./world.ts";
 
 type Next = { readonly afterMs: number | undefined };
+/** What a pause depends on. */
+interface Situation {
+  readonly settings: string;
+  readonly lastGatherMs: number | undefined;
+}
 type Known = NonNullable<Shared["upload"]>;
 
 export interface UploadOptions {
@@ -28,22 +35,13 @@ export interface UploadOptions {
   readonly timeoutMs?: number;
 }
 
-/** How often it is looked whether a Secret that did not do was mended, and whether the gatherer answers again. */
-const mendMs = 60_000;
 /** A gatherer that is just being replaced is no failure of an upload. */
 const silenceMs = 3 * 60_000;
-
-/** Nothing is done until then, unless what it waits for changes. In memory: after a restart one try comes early. */
-type Pause = { readonly sinceMs: number; readonly untilMs: number; readonly settings: string } & (
-  | { readonly kind: "nothing new"; readonly lastGatherMs: number | undefined }
-  /** The fingerprint of the credentials that did not do, where others might. */
-  | { readonly kind: "failed"; readonly credentials: string | undefined }
-);
 
 export class UploadLoop {
   readonly #world: OperatorWorld;
   readonly #options: UploadOptions;
-  #pause: Pause | undefined;
+  #pause: UploadPause | undefined;
   /** Since when the gatherer does not answer. */
   #silentSinceMs: number | undefined;
 
@@ -67,41 +65,40 @@ export class UploadLoop {
       return { afterMs: undefined };
     }
     if (!snapshot.gathererReady) return { afterMs: undefined };
-    const settings = JSON.stringify([known.configUid, upload]);
-    const { lastGatherMs } = snapshot;
-    const waitMs = await this.#waitMs(upload, settings, lastGatherMs);
+    const of = { settings: JSON.stringify([known.configUid, upload]), lastGatherMs: snapshot.lastGatherMs };
+    const waitMs = await this.#waitMs(upload, of);
     if (waitMs !== undefined) return { afterMs: waitMs };
 
     const listed = await this.#world.gatherer.archives(signal);
     if (listed.kind === "unreachable") return this.#silent(known, listed.message);
-    this.#silentSinceMs = undefined;
     const archive = nextArchive(listed.archives, lastSuccess, nowMs());
     if (archive === undefined) {
+      this.#silentSinceMs = undefined;
       if (known.last?.reason === "ArchiveUnavailable") this.#note(known, withoutFailure(known.last));
-      return this.#rest(upload, settings, lastGatherMs);
+      return this.#rest(upload, of);
     }
     const credentials = await readUploadCredentials(this.#world.api, this.#world.namespace, upload);
     const outcome = tooLarge(archive) ?? (await this.#try(archive, upload, credentials, signal));
-    if (outcome === "gone") return { afterMs: 0 };
-    return this.#conclude(known, archive, outcome, { upload, settings, lastGatherMs, credentials });
+    if (outcome.kind === "unreachable") return this.#silent(known, outcome.message);
+    this.#silentSinceMs = undefined;
+    return this.#conclude(known, archive, outcome, { ...of, upload, credentials });
   }
 
-  /** How long to wait yet; undefined to look now. */
-  async #waitMs(
-    upload: UploadSettings,
-    settings: string,
-    lastGatherMs: number | undefined,
-  ): Promise<number | undefined> {
-    const pause = this.#pause;
-    if (pause === undefined || pause.settings !== settings) return undefined;
-    const nowMs = this.#world.nowMs();
-    const leftMs = pause.untilMs - nowMs;
-    // A clock that was set back would make it last.
-    if (leftMs <= 0 || nowMs < pause.sinceMs) return undefined;
-    if (pause.kind === "nothing new") return pause.lastGatherMs === lastGatherMs ? leftMs : undefined;
-    if (pause.credentials === undefined) return leftMs;
-    const { fingerprint } = await readUploadCredentials(this.#world.api, this.#world.namespace, upload);
-    return fingerprint === pause.credentials ? Math.min(leftMs, mendMs) : undefined;
+  /** Undefined to look now. */
+  async #waitMs(upload: UploadSettings, of: Situation): Promise<number | undefined> {
+    const wait = waitOf(this.#pause, { nowMs: this.#world.nowMs(), ...of });
+    switch (wait.kind) {
+      case "over":
+        return undefined;
+      case "wait":
+        return wait.ms;
+      case "unless mended": {
+        const { fingerprint } = await readUploadCredentials(this.#world.api, this.#world.namespace, upload);
+        return fingerprint === wait.credentials ? wait.ms : undefined;
+      }
+      default:
+        return wait;
+    }
   }
 
   async #try(
@@ -109,16 +106,16 @@ export class UploadLoop {
     { endpoint, proxy }: UploadSettings,
     credentials: UploadCredentials,
     signal: AbortSignal,
-  ): Promise<UploadOutcome | "gone"> {
+  ): Promise<UploadOutcome | Extract<ArchiveAnswer, { readonly kind: "unreachable" }>> {
     const { cluster, gatherer, version, metrics, nowMs } = this.#world;
     const { commit, timeoutMs } = this.#options;
     if (credentials.kind === "missing")
       return { kind: "failed", reason: credentials.reason, message: credentials.message };
     const clusterId = await cluster.clusterId();
     const fetched = await gatherer.archive(archive, signal);
-    if (fetched.kind === "gone") return "gone";
-    if (fetched.kind === "unreachable")
-      return { kind: "failed", reason: "ArchiveUnavailable", message: fetched.message };
+    if (fetched.kind === "gone")
+      return { kind: "unreachable", message: "the gatherer has no archive of the name that its list says" };
+    if (fetched.kind === "unreachable") return fetched;
     const { token, ca } = credentials;
     const upload = {
       ...{ endpoint, proxy, ca, token, name: archive.name, bytes: fetched.bytes },
@@ -136,15 +133,10 @@ export class UploadLoop {
     known: Known,
     archive: StoredArchive,
     outcome: UploadOutcome,
-    of: {
-      readonly upload: UploadSettings;
-      readonly settings: string;
-      readonly lastGatherMs: number | undefined;
-      readonly credentials: UploadCredentials;
-    },
+    of: Situation & { readonly upload: UploadSettings; readonly credentials: UploadCredentials },
   ): Next {
     const { metrics, log, nowMs } = this.#world;
-    const { upload, settings, lastGatherMs, credentials } = of;
+    const { upload, settings, credentials } = of;
     const verdict = verdictOf(outcome);
     const { succeeded, reason, message } = verdict;
     metrics.countUpload(reason);
@@ -153,11 +145,11 @@ export class UploadLoop {
     if (succeeded) {
       metrics.setLastUpload(Date.parse(last.time));
       log.info({ archive: archive.name, bytes: archive.bytes, requestId: last.requestId }, "Uploaded an archive");
-      return this.#rest(upload, settings, lastGatherMs);
+      return this.#rest(upload, of);
     }
     const retryAfterMs = backOffMs(verdict, outcome, upload.interval, (this.#options.jitter ?? Math.random)());
     log.warn({ archive: archive.name, reason, problem: message, retryAfterMs }, "Could not upload an archive");
-    if (retryAfterMs === undefined) return this.#rest(upload, settings, lastGatherMs);
+    if (retryAfterMs === undefined) return this.#rest(upload, of);
     const othersMightDo = reason === "NotAuthorized" || reason === "NoToken" || reason === "NoTrust";
     const fingerprint = othersMightDo ? credentials.fingerprint : undefined;
     const sinceMs = nowMs();
@@ -166,7 +158,7 @@ export class UploadLoop {
   }
 
   /** Until the next look; a gather that ends earlier ends the rest. */
-  #rest({ interval }: UploadSettings, settings: string, lastGatherMs: number | undefined): Next {
+  #rest({ interval }: UploadSettings, { settings, lastGatherMs }: Situation): Next {
     const sinceMs = this.#world.nowMs();
     this.#pause = { kind: "nothing new", sinceMs, untilMs: sinceMs + interval, settings, lastGatherMs };
     return { afterMs: interval };
