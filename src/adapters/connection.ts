@@ -5,6 +5,9 @@ import { Agent, type Dispatcher, request } from "undici";
 
 const defaultTimeoutMs = 30_000;
 
+/** What a list is asked to be sent as when nobody looks beyond its objects' metadata. */
+export const metadataOnly = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
 export interface ApiCall {
   readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Path with its leading slash, e.g. `/api/v1/pods`. */

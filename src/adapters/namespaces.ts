@@ -1,9 +1,8 @@
 /** Which namespaces there are, and which of them opted out. */
 import { decodeNamespacePage } from "../api/namespace.ts";
-import type { Api } from "./connection.ts";
+import { type Api, metadataOnly } from "./connection.ts";
 import { askPatiently, describe } from "./patience.ts";
 
-const metadataOnly = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const maxPages = 1_000;
 
 export interface Namespaces {

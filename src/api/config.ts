@@ -212,6 +212,10 @@ export const specSchema = z.object({
       podLimit: z.int().min(1).max(1_000_000).default(8_000),
       nodeTimeout: duration("1s", "10m").prefault("2m"),
       nodeConcurrency: z.int().min(1).max(1_000).default(50),
+      helm: z.enum(["Enabled", "Disabled"]).default("Enabled").meta({
+        description:
+          "Disabled: the objects that Helm made are not counted by chart. Chart names are clear text in the archive.",
+      }),
       images: z.enum(["Enabled", "Disabled"]).default("Enabled").meta({
         description: "Disabled: OpenShift's Image objects are not read; images are counted, not described.",
       }),

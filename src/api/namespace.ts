@@ -1,5 +1,6 @@
 /** What of a namespace a gather looks at. */
 import { z } from "zod";
+import { problemOf } from "./object.ts";
 import { excludeAnnotation } from "./pod.ts";
 
 const pageSchema = z.object({
@@ -23,7 +24,9 @@ export interface NamespacePage {
 
 /** Throws when the value is no page of namespaces. */
 export function decodeNamespacePage(value: unknown): NamespacePage {
-  const { metadata, items } = pageSchema.parse(value);
+  const result = pageSchema.safeParse(value);
+  if (!result.success) throw new Error(`reading a page of namespaces: ${problemOf(result.error)}`);
+  const { metadata, items } = result.data;
   const all = (items ?? []).map((one) => one.metadata);
   return {
     names: all.map(({ name }) => name),

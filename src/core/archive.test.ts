@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { decodePodPage } from "../api/pod.ts";
 import type { RuntimeInfo } from "../api/runtime.ts";
 import type { NamespaceInfo, WorkloadInfo } from "../api/workload.ts";
-import { archiveContent, archiveName, statusEntry, workloadEntry, workloadJson } from "./archive.ts";
+import { type ArchiveFacts, archiveContent, archiveName, statusEntry, workloadEntry, workloadJson } from "./archive.ts";
 import { obfuscate } from "./hash.ts";
 import { answersOf, merge } from "./merge.ts";
 import { apiPod, digest } from "./pods.fixture.ts";
@@ -164,7 +164,10 @@ test("from a list of pods and a node's answer to the document's bytes", () => {
   assert.is(written, expected);
 });
 
-const facts = { workload: nothing, errors: [], warnings: [], durationMs: 1_234.5, uptimeMs: 12_345.678 };
+const facts: ArchiveFacts = {
+  ...{ workload: nothing, errors: [], warnings: [], durationMs: 1_234.5, uptimeMs: 12_345.678 },
+  ...{ helm: undefined, obfuscate: undefined },
+};
 const textOf = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
 
 test("without errors the report says null", () => {

@@ -2,9 +2,11 @@
 import type { RuntimeInfo } from "../api/runtime.ts";
 import type { ContainerShape, ImageInfo, NamespaceInfo, Shape, WorkloadInfo } from "../api/workload.ts";
 import { obfuscate } from "./hash.ts";
+import { type HelmCharts, helmJson } from "./helm.ts";
 import { goJson, type Json } from "./json.ts";
 
 export const workloadEntry = "config/workload_info.json";
+export const helmEntry = "config/helmchart_info.json";
 export const statusEntry = "insights-operator/gathers.json";
 /** Of all entries of one archive before compression. */
 export const maxArchiveBytes = 24 * 1024 * 1024;
@@ -16,12 +18,23 @@ export interface Entry {
 
 export interface ArchiveFacts {
   readonly workload: WorkloadInfo;
-  /** In the order in which they are written. */
+  /** Of the workload info, in the order in which they are written. */
   readonly errors: readonly string[];
   /** Of the workload info; what was made good, so that nothing is missing. */
   readonly warnings: readonly string[];
   readonly durationMs: number;
+  /** Undefined when it was not wanted. */
+  readonly helm: HelmFacts | undefined;
   readonly uptimeMs: number;
+  /** Applied to the name and text of every entry; undefined when nothing is to be hidden. */
+  readonly obfuscate: ((text: string) => string) | undefined;
+}
+
+export interface HelmFacts {
+  /** Null when the cluster cannot have any. */
+  readonly charts: HelmCharts | null;
+  readonly errors: readonly string[];
+  readonly durationMs: number;
 }
 
 export interface ArchiveContent {
@@ -31,16 +44,41 @@ export interface ArchiveContent {
   readonly dropped: string | null;
 }
 
-/** Workload info and the report on how it came to be; the first is left out, and the second says so, when it is too large. */
+/** The entries and the report on how they came to be; one for which there is no room is left out, and the report says so. */
 export function archiveContent(facts: ArchiveFacts, maxBytes = maxArchiveBytes): ArchiveContent {
-  const workload = { name: workloadEntry, bytes: new TextEncoder().encode(workloadJson(facts.workload)) };
-  const size = workload.bytes.length;
-  const dropped =
-    size <= maxBytes
-      ? null
-      : `record ${workloadEntry}(size=${size}) exceeds the archive size limit ${maxBytes} and will not be included in the archive`;
-  const status = { name: statusEntry, bytes: new TextEncoder().encode(statusJson(facts, dropped)) };
-  return { entries: dropped === null ? [workload, status] : [status], dropped };
+  const { obfuscate: hide = (text) => text, helm } = facts;
+  const encode = (name: string, text: string): Entry => ({
+    name: hide(name),
+    bytes: new TextEncoder().encode(hide(text)),
+  });
+  const chartsText = helm === undefined || helm.charts === null ? undefined : helmJson(helm.charts);
+  const workload = fitting(encode(workloadEntry, workloadJson(facts.workload)), maxBytes, maxBytes);
+  const charts =
+    chartsText === undefined
+      ? undefined
+      : fitting(
+          encode(helmEntry, chartsText),
+          maxBytes - (workload.dropped === null ? workload.entry.bytes.length : 0),
+          maxBytes,
+        );
+  const status = encode(statusEntry, statusJson(facts, { workload, charts }));
+  const kept = [charts, workload].flatMap((record) => (record?.dropped === null ? [record.entry] : []));
+  return { entries: [...kept, status], dropped: workload.dropped };
+}
+
+interface Recorded {
+  readonly entry: Entry;
+  /** Why it is left out. */
+  readonly dropped: string | null;
+}
+
+function fitting(entry: Entry, roomBytes: number, maxBytes: number): Recorded {
+  const size = entry.bytes.length;
+  if (size <= roomBytes) return { entry, dropped: null };
+  return {
+    entry,
+    dropped: `record ${entry.name}(size=${size}) exceeds the archive size limit ${maxBytes} and will not be included in the archive`,
+  };
 }
 
 /** `insights-2026-01-31-235959.tar.gz`, in UTC. */
@@ -116,42 +154,65 @@ function filledList(list: readonly Json[]): Json | undefined {
 }
 
 const gathererName = "workloads";
-const functionName = "workload_info";
 
-function statusJson({ errors, warnings, durationMs, uptimeMs }: ArchiveFacts, dropped: string | null): string {
-  const records = dropped === null ? 1 : 0;
-  const duration = Math.floor(durationMs);
-  const summaryErrors = [
-    ...errors.map(() => `function "${functionName}" failed with an error`),
-    ...(dropped === null ? [] : [`unable to record function "${functionName}" record "${workloadEntry}"`]),
+/** How one function of the gatherer went. */
+interface FunctionFacts {
+  readonly name: string;
+  readonly durationMs: number;
+  readonly record: Recorded | undefined;
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+function statusJson(
+  { errors, warnings, durationMs, helm, uptimeMs, obfuscate: hide }: ArchiveFacts,
+  { workload, charts }: { readonly workload: Recorded; readonly charts: Recorded | undefined },
+): string {
+  const functions: readonly FunctionFacts[] = [
+    ...(helm === undefined ? [] : [{ name: "helmchart_info", record: charts, warnings: [], ...helm }]),
+    { name: "workload_info", record: workload, durationMs, errors, warnings },
   ];
+  const reports = functions.map(({ name, record, ...rest }) => ({
+    name: `${gathererName}/${name}`,
+    duration: rest.durationMs,
+    records: record?.dropped === null ? 1 : 0,
+    errors: [...rest.errors, ...(record?.dropped ? [record.dropped] : [])],
+    warnings: rest.warnings,
+  }));
+  const summary = {
+    name: gathererName,
+    duration: Math.max(...reports.map(({ duration }) => duration)),
+    records: reports.reduce((sum, { records }) => sum + records, 0),
+    errors: functions.flatMap(summaryErrors),
+    warnings: [],
+  };
   return goJson({
-    status_reports: [
-      report(gathererName, duration, records, summaryErrors),
-      report(
-        `${gathererName}/${functionName}`,
-        duration,
-        records,
-        [...errors, ...(dropped === null ? [] : [dropped])],
-        warnings,
-      ),
-    ],
+    status_reports: [summary, ...reports].map(report),
     container_memory_bytes_usage: 0,
     uptime_seconds: Math.floor(uptimeMs) / 1000,
-    is_global_obfuscation_enabled: false,
+    is_global_obfuscation_enabled: hide !== undefined,
   });
 }
 
-function report(
-  name: string,
-  duration: number,
-  records: number,
-  errors: readonly string[],
-  warnings: readonly string[] = [],
-): Json {
+function summaryErrors({ name, record, errors }: FunctionFacts): readonly string[] {
+  return [
+    ...errors.map(() => `function "${name}" failed with an error`),
+    ...(record?.dropped ? [`unable to record function "${name}" record "${record.entry.name}"`] : []),
+  ];
+}
+
+interface Report {
+  readonly name: string;
+  readonly duration: number;
+  readonly records: number;
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+function report({ name, duration, records, errors, warnings }: Report): Json {
   return {
     name,
-    duration_in_ms: duration,
+    duration_in_ms: Math.floor(duration),
     records_count: records,
     errors: errors.length === 0 ? null : errors,
     warnings: warnings.length === 0 ? null : warnings,

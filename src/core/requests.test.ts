@@ -123,7 +123,7 @@ for (const { rule, request, nodes, asks } of orders)
   test(`ordering: ${rule}`, () => {
     assert.equal(
       orderOf(request, defaultSettings, nodes),
-      makeOrder({ id: "uid-a", runtimeInfo: asks, inventory: asks, nodeTimeoutMs: 120_000, helm: false }),
+      makeOrder({ id: "uid-a", runtimeInfo: asks, inventory: asks, nodeTimeoutMs: 120_000 }),
     );
   });
 

@@ -119,7 +119,7 @@ export function orderOf({ uid, spec }: GatherRequest, settings: Settings, nodes:
     nodeTimeoutMs: settings.gather.nodeTimeout,
     nodeConcurrency: settings.gather.nodeConcurrency,
     images: settings.gather.images === "Enabled",
-    helm: false,
+    helm: settings.gather.helm === "Enabled",
     obfuscateNetworking: false,
     excludedNamespaces: [...(settings.extractor.excludedNamespaces ?? [])],
     nodeSideProblems: [],

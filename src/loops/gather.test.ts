@@ -17,7 +17,8 @@ test("an empty cluster: an archive with exact bytes", () =>
     assert.equal(await unpacked(world), {
       "config/workload_info.json": '{"pods":0,"imageCount":0,"namespaces":null}',
       "insights-operator/gathers.json":
-        `{"status_reports":[{"name":"workloads",${report},{"name":"workloads/workload_info",${report}],` +
+        `{"status_reports":[{"name":"workloads",${report},{"name":"workloads/helmchart_info",${report.replace("1", "0")},` +
+        `{"name":"workloads/workload_info",${report}],` +
         '"container_memory_bytes_usage":0,"uptime_seconds":60,"is_global_obfuscation_enabled":false}',
     });
     assert.equal(outcome.notes, ["The cluster has no OpenShift image API; images are counted, not described"]);
@@ -25,7 +26,7 @@ test("an empty cluster: an archive with exact bytes", () =>
 
 test("without runtime info no node is looked for", () =>
   inWorld({ pods: [{}] }, async (world, requests) => {
-    const { outcome, inventory } = await run(world, { runtimeInfo: false });
+    const { outcome, inventory } = await run(world, { runtimeInfo: false, helm: false });
     assert.equal(requests, ["/apis/image.openshift.io/v1", "/api/v1/pods?limit=500"]);
     assert.equal(outcome.counts, {
       pods: 1,

@@ -4,12 +4,13 @@ import type { Api } from "../adapters/connection.ts";
 import { defaultRetention, pack, pruneArchives, type Retention, writeArchive } from "../adapters/disk.ts";
 import { askNodes, type Credentials } from "../adapters/exporters.ts";
 import { type Extractors, findExtractors, readTlsProfile } from "../adapters/extractors.ts";
+import { readHelmCharts } from "../adapters/helm.ts";
 import { findImageApi, type ImageCache, ImageReader } from "../adapters/images.ts";
 import { type Namespaces, readNamespaces } from "../adapters/namespaces.ts";
 import { explainMissing } from "../adapters/nodes.ts";
 import { podPages } from "../adapters/pods.ts";
 import type { GatherOrder, GatherOutcome, GatherProgress, Inventory, NodeFailure } from "../api/gather.ts";
-import { archiveContent, archiveName } from "../core/archive.ts";
+import { archiveContent, archiveName, type HelmFacts } from "../core/archive.ts";
 import { inventoryRows, topCounts } from "../core/inventory.ts";
 import { answersOf, type Images, merge } from "../core/merge.ts";
 import { archiveErrors, countsOf, failuresOf, replicaWarnings } from "../core/outcome.ts";
@@ -72,6 +73,7 @@ export async function gather(
   const notes: string[] = [];
   const warnings: string[] = [];
   onStage("ListingPods");
+  const helm = readHelm(order, world, signal);
   const listed = await listPods(order, world, signal, notes);
   const listedAtMs = nowMs();
   if (listed.kind === "failed") {
@@ -103,6 +105,8 @@ export async function gather(
     errors: [...nodeSideProblems, ...archiveErrors(outcomes, draft.limitReached ? order.podLimit : null)],
     warnings,
     durationMs: between(startedAtMs, askedAtMs),
+    helm: await helm,
+    obfuscate: undefined,
     uptimeMs: between(world.processStartedAtMs, askedAtMs),
   });
   const written = await write(world, { prefix, content }, notes);
@@ -126,6 +130,16 @@ export async function gather(
   const isOwners = order.runtimeInfo && order.inventory && order.namespaces === undefined;
   const inventory = isOwners ? { gather: order.id, gatheredAtMs: finishedAtMs, rows: [...rows] } : null;
   return { outcome, inventory, failures };
+}
+
+/** Beside the rest; an abort ends it with an answer that nobody looks at. */
+async function readHelm(order: GatherOrder, world: GatherWorld, signal: AbortSignal): Promise<HelmFacts | undefined> {
+  if (!order.helm) return undefined;
+  const { api, nowMs, delaysMs } = world;
+  const startedAtMs = nowMs();
+  const patience = { signal, ...(delaysMs === undefined ? {} : { delaysMs }) };
+  const read = await readHelmCharts(api, { namespaces: order.namespaces, ...patience }).catch(() => undefined);
+  return read === undefined ? undefined : { ...read, durationMs: between(startedAtMs, nowMs()) };
 }
 
 /** Nothing when the clock was set back meanwhile. */
