@@ -216,6 +216,15 @@ export const specSchema = z.object({
         description:
           "Disabled: the objects that Helm made are not counted by chart. Chart names are clear text in the archive.",
       }),
+      obfuscation: z
+        .array(z.enum(["Networking"]))
+        .max(1)
+        .optional()
+        .meta({
+          "x-kubernetes-list-type": "set",
+          description:
+            "Networking: IPv4 addresses, the cluster's base domain and the hosts of its API are replaced in every entry of the archive.",
+        }),
       images: z.enum(["Enabled", "Disabled"]).default("Enabled").meta({
         description: "Disabled: OpenShift's Image objects are not read; images are counted, not described.",
       }),

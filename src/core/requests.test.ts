@@ -131,12 +131,13 @@ test("ordering: a filter, a disabled inventory and what is opted out of reach th
   const { gather, extractor } = defaultSettings;
   const settings: Settings = {
     ...{ ...defaultSettings, inventory: "Disabled" },
-    gather: { ...gather, images: "Disabled" },
+    gather: { ...gather, images: "Disabled", helm: "Disabled", obfuscation: ["Networking"] },
     extractor: { ...extractor, excludedNamespaces: ["bank"] },
   };
   const order = orderOf(makeRequest({ namespaces: ["x"] }), settings, true);
   assert.equal([order.namespaces, order.inventory, order.runtimeInfo], [["x"], false, true]);
-  assert.equal([order.images, order.excludedNamespaces], [false, ["bank"]]);
+  assert.equal([order.images, order.helm, order.obfuscateNetworking], [false, false, true]);
+  assert.equal(order.excludedNamespaces, ["bank"]);
 });
 
 const outcome: GatherOutcome = {

@@ -120,7 +120,7 @@ export function orderOf({ uid, spec }: GatherRequest, settings: Settings, nodes:
     nodeConcurrency: settings.gather.nodeConcurrency,
     images: settings.gather.images === "Enabled",
     helm: settings.gather.helm === "Enabled",
-    obfuscateNetworking: false,
+    obfuscateNetworking: settings.gather.obfuscation?.includes("Networking") ?? false,
     excludedNamespaces: [...(settings.extractor.excludedNamespaces ?? [])],
     nodeSideProblems: [],
     holdBeforeWriting: false,

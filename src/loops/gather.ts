@@ -7,12 +7,14 @@ import { type Extractors, findExtractors, readTlsProfile } from "../adapters/ext
 import { readHelmCharts } from "../adapters/helm.ts";
 import { findImageApi, type ImageCache, ImageReader } from "../adapters/images.ts";
 import { type Namespaces, readNamespaces } from "../adapters/namespaces.ts";
+import { readNetworks } from "../adapters/networks.ts";
 import { explainMissing } from "../adapters/nodes.ts";
 import { podPages } from "../adapters/pods.ts";
 import type { GatherOrder, GatherOutcome, GatherProgress, Inventory, NodeFailure } from "../api/gather.ts";
 import { archiveContent, archiveName, type HelmFacts } from "../core/archive.ts";
 import { inventoryRows, topCounts } from "../core/inventory.ts";
 import { answersOf, type Images, merge } from "../core/merge.ts";
+import { makeObfuscation } from "../core/obfuscation.ts";
 import { archiveErrors, countsOf, failuresOf, replicaWarnings } from "../core/outcome.ts";
 import { firstQueries, fullQueries, type NodeOutcome, type NodeQuery, secondQueries } from "../core/query.ts";
 import { addPods, type Draft, emptyDraft } from "../core/shapes.ts";
@@ -73,6 +75,8 @@ export async function gather(
   const notes: string[] = [];
   const warnings: string[] = [];
   onStage("ListingPods");
+  const hiding = await readObfuscation(order, world, signal, notes);
+  if (hiding.kind === "failed") return failedResult("ObfuscationFailed", hiding.message);
   const helm = readHelm(order, world, signal);
   const listed = await listPods(order, world, signal, notes);
   const listedAtMs = nowMs();
@@ -106,7 +110,7 @@ export async function gather(
     warnings,
     durationMs: between(startedAtMs, askedAtMs),
     helm: await helm,
-    obfuscate: undefined,
+    obfuscate: hiding.obfuscate,
     uptimeMs: between(world.processStartedAtMs, askedAtMs),
   });
   const written = await write(world, { prefix, content }, notes);
@@ -130,6 +134,27 @@ export async function gather(
   const isOwners = order.runtimeInfo && order.inventory && order.namespaces === undefined;
   const inventory = isOwners ? { gather: order.id, gatheredAtMs: finishedAtMs, rows: [...rows] } : null;
   return { outcome, inventory, failures };
+}
+
+type Hiding =
+  | { readonly kind: "ready"; readonly obfuscate: ((text: string) => string) | undefined }
+  | { readonly kind: "failed"; readonly message: string };
+
+/** Nothing leaves in clear text that was to be hidden: when nobody knows what to hide, nothing is gathered. */
+async function readObfuscation(
+  { obfuscateNetworking }: GatherOrder,
+  { api, delaysMs }: GatherWorld,
+  signal: AbortSignal,
+  notes: string[],
+): Promise<Hiding> {
+  if (!obfuscateNetworking) return { kind: "ready", obfuscate: undefined };
+  try {
+    const networks = await readNetworks(api, { signal, ...(delaysMs === undefined ? {} : { delaysMs }) });
+    if (!networks.known) notes.push("The cluster does not name its networks; all addresses are replaced by 0.0.0.0");
+    return { kind: "ready", obfuscate: makeObfuscation(networks) };
+  } catch (cause) {
+    return { kind: "failed", message: problemOf(cause, signal) };
+  }
 }
 
 /** Beside the rest; an abort ends it with an answer that nobody looks at. */
