@@ -15,7 +15,8 @@ import { startApiServer } from "../../hack/cluster/apiserver.ts";
 import { kubectl, waitFor } from "../../hack/kubectl.ts";
 import { Connection } from "../../src/adapters/connection.ts";
 import { type HttpsServer, makeAuthority, serveHttps } from "../../src/adapters/https.fixture.ts";
-import { gatherProgressSchema, storedArchiveSchema } from "../../src/api/gather.ts";
+import { unpack } from "../../src/adapters/plain-files.ts";
+import { gatherOutcomeSchema, gatherProgressSchema, storedArchiveSchema } from "../../src/api/gather.ts";
 import { obfuscate } from "../../src/core/hash.ts";
 import { makeOrder } from "../../src/core/order.fixture.ts";
 
@@ -25,6 +26,7 @@ const digest = (seed: string) => `sha256:${seed.repeat(64)}`;
 
 const server = await startApiServer();
 const api = Connection.load(server.kubeconfig);
+const authority = await makeAuthority();
 const directory = await mkdtemp(join(tmpdir(), "gatherer-test-"));
 let exporter: HttpsServer | undefined;
 const asked: { readonly audience: unknown; readonly account: unknown; readonly body: unknown }[] = [];
@@ -54,9 +56,13 @@ async function shippedKubeconfig(): Promise<string> {
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: account },
     subjects: [{ kind: "ServiceAccount", name: account, namespace }],
   });
-  const token = (await kubectl(server, ["-n", namespace, "create", "token", account])).trim();
+  return kubeconfigOf(namespace, account);
+}
+
+async function kubeconfigOf(where: string, account: string): Promise<string> {
+  const token = (await kubectl(server, ["-n", where, "create", "token", account])).trim();
   const cluster = api.getCurrentCluster();
-  const path = join(directory, "kubeconfig");
+  const path = join(directory, `${account}.kubeconfig`);
   const config = {
     clusters: [{ name: "a", cluster: { server: cluster?.server, "certificate-authority-data": cluster?.caData } }],
     users: [{ name: "a", user: { token } }],
@@ -116,7 +122,6 @@ test.before(async () => {
   await createPod({
     ...{ namespace, name: "extractor-1", status: reachable, metadata: { labels: selector, ownerReferences: [owner] } },
   });
-  const authority = await makeAuthority();
   await create(`/api/v1/namespaces/${namespace}/configmaps`, {
     metadata: { name: "runtime-insights-ca-bundle" },
     data: { "ca.crt": authority.ca },
@@ -185,20 +190,37 @@ const document = (shop: string, own: string) => {
   return `{"pods":5,"imageCount":1,"namespaces":{${sorted.join(",")}}}`;
 };
 
-test("by hand, without runtime info: the archive's bytes", async () => {
+const byHand = (output: string, ...args: readonly string[]) =>
+  start(["once", "--kubeconfig", server.kubeconfig, "--output", output, ...args]);
+
+/** The archive's entries lie beside it, with the same bytes. */
+async function assertPlainFiles(output: string, archive: string, names: readonly string[]): Promise<void> {
+  const entries = await unpack(await readFile(join(output, archive)));
+  assert.equal(
+    entries.map(({ name }) => name),
+    names,
+  );
+  for (const { name, bytes } of entries) assert.ok((await readFile(join(output, name))).equals(bytes), name);
+  const found = await readdir(output, { recursive: true, withFileTypes: true });
+  assert.is(found.filter((one) => one.isFile()).length, names.length + 1);
+}
+const plainFiles = ["config/workload_info.json", "insights-operator/gathers.json"];
+
+test("by hand, without runtime info: one JSON object, the archive's bytes, and plain files that equal its entries", async () => {
   const output = join(directory, "shapes");
-  const child = start(["once", "--kubeconfig", server.kubeconfig, "--output", output, "--no-runtime-info", "--json"]);
+  const child = byHand(output, "--no-runtime-info");
   assert.is(await ended(child), 0);
-  const { outcome } = JSON.parse(await child.printed);
-  assert.is(outcome.succeeded, true);
-  assert.equal(await readdir(output), [outcome.archive.name]);
+  const { files, rows, ...outcome } = JSON.parse(await child.printed);
+  assert.is(gatherOutcomeSchema.parse(outcome).succeeded, true);
+  assert.equal({ files, rows }, { files: plainFiles, rows: [] });
   assert.is(await workload(await readFile(join(output, outcome.archive.name))), document("", ""));
+  await assertPlainFiles(output, outcome.archive.name, plainFiles);
   assert.is(asked.length, 0);
 });
 
 test("by hand, with runtime info: the node is asked with a token for its audience only", async () => {
   const output = join(directory, "runtimes");
-  const child = start(["once", "--kubeconfig", server.kubeconfig, "--output", output]);
+  const child = byHand(output, "--namespace", namespace, "--format", "table");
   assert.is(await ended(child), 0);
   assert.match(await child.printed, /shop +web-1 +app +2 +Node\.js v24/);
   assert.equal(asked, [
@@ -208,18 +230,64 @@ test("by hand, with runtime info: the node is asked with a token for its audienc
       body: { containerIds: [`containerd://${namespace}-extractor-1`, "containerd://shop-web-1"] },
     },
   ]);
-  const [name = ""] = await readdir(output);
   assert.is(
-    await workload(await readFile(join(output, name))),
+    await readFile(join(output, "config/workload_info.json"), "utf8"),
     document(`,"runtimeInfo":{"kind":"${obfuscate("Node.js")}"}`, ""),
   );
 });
 
-test("a cluster that cannot be asked: exit code 1 and no archive", async () => {
-  const output = join(directory, "none");
-  const child = start(["once", "--kubeconfig", join(server.dir, "missing"), "--output", output]);
-  assert.is(await ended(child), 1);
-  assert.equal(await readdir(directory).then((names) => names.includes("none")), false);
+test("by hand, for exporters that are not there: the archive is written, and the outcome says that nobody answered", async () => {
+  const output = join(directory, "nobody");
+  const child = byHand(output);
+  assert.is(await ended(child), 0);
+  const { archive, failures, counts } = JSON.parse(await child.printed);
+  assert.equal(
+    failures.map(({ node: where, reason }: Record<string, unknown>) => [where, reason]),
+    [["node-1", "NoExtractorPod"]],
+  );
+  assert.is(counts.nodesSkipped, 1);
+  assert.is(await workload(await readFile(join(output, archive.name))), document("", ""));
+});
+
+test("a user who may list pods only: exit code 0, and a failure that says what is missing and which option can help", async () => {
+  await create("/apis/rbac.authorization.k8s.io/v1/clusterroles", {
+    metadata: { name: "lister" },
+    rules: [
+      { apiGroups: ["", "apps"], resources: ["pods", "nodes", "namespaces", "daemonsets"], verbs: ["get", "list"] },
+    ],
+  });
+  await create(`/api/v1/namespaces/shop/serviceaccounts`, { metadata: { name: "lister" } });
+  await create("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+    metadata: { name: "lister" },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "lister" },
+    subjects: [{ kind: "ServiceAccount", name: "lister", namespace: "shop" }],
+  });
+  const kubeconfig = await kubeconfigOf("shop", "lister");
+  await writeFile(join(directory, "ca.crt"), authority.ca);
+  const rows = [
+    { args: [], says: /may not get ConfigMap runtime-insights\/runtime-insights-ca-bundle; --exporter-ca can/ },
+    {
+      args: ["--exporter-ca", join(directory, "ca.crt")],
+      says: /may not create a token of service account runtime-insights\/runtime-insights-gatherer; --token-file can/,
+    },
+  ];
+  for (const { args, says } of rows) {
+    const output = join(directory, "lister");
+    const child = start(["once", "--kubeconfig", kubeconfig, "--output", output, "--namespace", namespace, ...args]);
+    assert.is(await ended(child), 0);
+    const { failures } = JSON.parse(await child.printed);
+    assert.is(failures.length, 1);
+    assert.match(failures[0].message, says);
+  }
+  const token = (await kubectl(server, ["-n", "shop", "create", "token", "default", "--audience", "x"])).trim();
+  await writeFile(join(directory, "token"), token);
+  const files = ["--exporter-ca", join(directory, "ca.crt"), "--token-file", join(directory, "token")];
+  const child = start([
+    ...["once", "--kubeconfig", kubeconfig, "--output", join(directory, "given"), "--namespace", namespace, ...files],
+  ]);
+  assert.is(await ended(child), 0);
+  assert.equal(JSON.parse(await child.printed).failures, []);
+  assert.equal(asked.at(-1)?.account, "system:serviceaccount:shop:default");
 });
 
 test("as a server under the shipped permissions: a gather ordered, its archive read, SIGTERM ends it, and a restart knows the outcome", async () => {

@@ -1,4 +1,5 @@
 import type { RequestListener } from "node:http";
+import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -7,8 +8,7 @@ import { type AskOptions, askNodes } from "./exporters.ts";
 import { type Extractor, intermediateProfile, type TlsProfile } from "./extractors.ts";
 import { makeAuthority, serveHttps } from "./https.fixture.ts";
 
-const namespace = "runtime-insights";
-const serverName = `runtime-insights-exporter.${namespace}.svc`;
+const serverName = "runtime-insights-exporter.runtime-insights.svc";
 const authority = await makeAuthority();
 const stranger = await makeAuthority();
 const certificate = await authority.certificate(serverName);
@@ -35,7 +35,7 @@ async function ask(
   { nodes = ["node-1"], extractors, ...options }: Ask = {},
 ): Promise<readonly NodeOutcome[]> {
   return askNodes(nodes.map(query), extractors ?? new Map(nodes.map((node) => at(node))), {
-    namespace,
+    serverName,
     credentials: { ca: async () => authority.ca, token: async () => "secret\n" },
     tls: intermediateProfile,
     detail: false,
@@ -238,6 +238,17 @@ test("nobody listens: Unreachable", async () => {
   await server.close();
   const [outcome] = await ask(server.port);
   assert.is(outcome?.kind === "failed" && outcome.reason, "Unreachable");
+});
+
+test("a peer that accepts connections and says nothing is unreachable when there is a time limit for connecting", async () => {
+  const mute = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => mute.once("listening", resolve));
+  const address = mute.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const [outcome] = await ask(address.port, { connectTimeoutMs: 100 });
+  mute.close();
+  assert.is(outcome?.kind === "failed" && outcome.reason, "Unreachable");
+  assert.match(outcome?.kind === "failed" ? outcome.message : "", /Connect Timeout/);
 });
 
 test("a certificate for another name: NoTrust, and no token is sent", async () => {

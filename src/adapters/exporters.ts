@@ -14,14 +14,16 @@ export interface Credentials {
 }
 
 export interface AskOptions {
-  /** Of the extractors; it is part of the name that their certificates carry. */
-  readonly namespace: string;
+  /** The name that the exporters' certificates carry. */
+  readonly serverName: string;
   readonly credentials: Credentials;
   readonly tls: TlsProfile;
   /** True asks for clear text as well. */
   readonly detail: boolean;
   /** For one node, from the connection to the last byte. */
   readonly timeoutMs: number;
+  /** After how long without a connection a node counts as unreachable; default: as long as the node may take. */
+  readonly connectTimeoutMs?: number;
   /** Nodes asked at a time, those not counted that have been silent for a while: they wait out their deadline aside. */
   readonly concurrency: number;
   readonly signal: AbortSignal;
@@ -53,9 +55,9 @@ export async function askNodes(
     connect: {
       ...("ca" in trust ? { ca: trust.ca } : {}),
       ...options.tls,
-      servername: `runtime-insights-exporter.${options.namespace}.svc`,
+      servername: options.serverName,
       rejectUnauthorized: true,
-      timeout: options.timeoutMs,
+      timeout: options.connectTimeoutMs ?? options.timeoutMs,
       maxCachedSessions: 0,
     },
     allowH2: false,
@@ -151,7 +153,8 @@ async function outcomeOf(
       return post();
     });
   } catch (cause) {
-    return isLate() ? late() : failed(reasonOf(cause), `Post "${url}": ${messageOf(cause)}`);
+    const isOnTime = options.connectTimeoutMs !== undefined || codeOf(cause) !== "UND_ERR_CONNECT_TIMEOUT";
+    return isLate() || !isOnTime ? late() : failed(reasonOf(cause), `Post "${url}": ${messageOf(cause)}`);
   }
   if (answer.statusCode !== 200) {
     answer.body.on("error", () => {}).destroy();
@@ -208,9 +211,7 @@ function isWorthARetry(cause: unknown): boolean {
 }
 
 function reasonOf(cause: unknown): FailureReason {
-  const code = codeOf(cause);
-  if (certificateCodes.test(code)) return "NoTrust";
-  return code === "UND_ERR_CONNECT_TIMEOUT" ? "Timeout" : "Unreachable";
+  return certificateCodes.test(codeOf(cause)) ? "NoTrust" : "Unreachable";
 }
 
 function codeOf(cause: unknown): string {

@@ -1,5 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { ownExporters } from "../core/exporters.ts";
 import { apiPod } from "../core/pods.fixture.ts";
 import { type Script, scriptedApi } from "./api.fixture.ts";
 import {
@@ -13,6 +14,7 @@ import {
 import { askPatiently } from "./patience.ts";
 import { podPages } from "./pods.ts";
 
+const own = ownExporters("runtime-insights");
 const { signal } = new AbortController();
 const delaysMs = [1, 1, 1];
 const problemOf = (attempt: Promise<unknown>): Promise<string> => attempt.then(() => "no problem", String);
@@ -100,15 +102,49 @@ for (const { rule, pods, found } of extractors)
         return undefined;
       },
       async ({ connection }) =>
-        assert.equal([...(await findExtractors(connection, "runtime-insights", signal)).byNode.values()], found),
+        assert.equal([...(await findExtractors(connection, own, signal)).byNode.values()], found),
     ),
   );
+
+const selection = { namespace: "openshift-insights", selector: "team=insights" };
+const daemonSet = (uid: string, disk: string) => ({
+  metadata: { uid },
+  spec: { template: { spec: { nodeSelector: { disk } } } },
+});
+
+test("without a name any DaemonSet of the namespace will do, and the one that owns pods says where they go", () =>
+  withApi(
+    (path, query) => {
+      if (path === "/apis/apps/v1/namespaces/openshift-insights/daemonsets")
+        return query.get("continue") === "more"
+          ? { body: { items: [daemonSet("uid-2", "fast")] } }
+          : { body: { metadata: { continue: "more" }, items: [daemonSet("uid-9", "slow")] } };
+      if (query.get("labelSelector") !== "team=insights") return undefined;
+      const pods = [
+        extractorPod({ owner: "uid-1", node: "node-1" }),
+        extractorPod({ owner: "uid-2", node: "node-2" }),
+        extractorPod({ owner: "uid-2", node: "node-3", controller: false }),
+      ];
+      return { body: { items: pods } };
+    },
+    async ({ connection }) => {
+      const { byNode, placement } = await findExtractors(connection, selection, signal);
+      assert.equal([...byNode.keys()], ["node-2"]);
+      assert.equal(placement, { nodeSelector: { disk: "fast" }, tolerations: [] });
+    },
+  ));
+
+test("without any DaemonSet in the namespace there are no extractors, whatever pods there are", () =>
+  withApi(
+    (path) => ({ body: { items: path.endsWith("/pods") ? [extractorPod()] : [] } }),
+    async ({ connection }) => assert.is((await findExtractors(connection, selection, signal)).byNode.size, 0),
+  ));
 
 test("without the DaemonSet there are no extractors, and no pods are listed", () =>
   withApi(
     () => undefined,
     async ({ connection, requests }) => {
-      assert.is((await findExtractors(connection, "runtime-insights", signal)).byNode.size, 0);
+      assert.is((await findExtractors(connection, own, signal)).byNode.size, 0);
       assert.is(requests.length, 1);
     },
   ));
@@ -117,10 +153,7 @@ test("a refusal is an error with the API server's words", () =>
   withApi(
     () => ({ status: 403, body: { message: "forbidden: no" } }),
     async ({ connection }) =>
-      assert.match(
-        await problemOf(findExtractors(connection, "runtime-insights", signal)),
-        /extractors: status 403: forbidden: no/,
-      ),
+      assert.match(await problemOf(findExtractors(connection, own, signal)), /extractors: status 403: forbidden: no/),
   ));
 
 const profile = (tlsSecurityProfile: unknown) => ({ spec: { tlsSecurityProfile } });

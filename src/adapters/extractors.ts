@@ -5,8 +5,17 @@ import { type Placement, placementSchema } from "../api/node.ts";
 import type { Api } from "./connection.ts";
 import { askPatiently, describe } from "./patience.ts";
 
-const daemonSetName = "runtime-insights-extractor";
+const pageSize = 500;
 const maxPages = 100;
+
+/** Which pods are extractors. */
+export interface ExtractorSelection {
+  readonly namespace: string;
+  /** `LABEL=VALUE` of the pods. */
+  readonly selector: string;
+  /** Whose pods they have to be; absent means any DaemonSet of the namespace. */
+  readonly daemonSetName?: string;
+}
 
 export interface Extractor {
   readonly node: string;
@@ -21,28 +30,26 @@ const daemonSetSchema = z.object({
   spec: z.object({ template: z.object({ spec: placementSchema }).nullish() }).nullish(),
 });
 
-const extractorPodsSchema = z.object({
-  metadata: z.object({ continue: z.string().nullish() }).nullish(),
-  items: z
-    .array(
-      z.object({
-        metadata: z.object({
-          deletionTimestamp: z.string().nullish(),
-          ownerReferences: z.array(z.object({ uid: z.string(), controller: z.boolean().nullish() })).nullish(),
-        }),
-        spec: z.object({ nodeName: z.string().nullish() }),
-        status: z
-          .object({
-            phase: z.string().nullish(),
-            podIP: z.string().nullish(),
-            conditions: z.array(z.object({ type: z.string(), status: z.string() })).nullish(),
-          })
-          .nullish(),
-      }),
-    )
+const extractorPodSchema = z.object({
+  metadata: z.object({
+    deletionTimestamp: z.string().nullish(),
+    ownerReferences: z.array(z.object({ uid: z.string(), controller: z.boolean().nullish() })).nullish(),
+  }),
+  spec: z.object({ nodeName: z.string().nullish() }),
+  status: z
+    .object({
+      phase: z.string().nullish(),
+      podIP: z.string().nullish(),
+      conditions: z.array(z.object({ type: z.string(), status: z.string() })).nullish(),
+    })
     .nullish(),
 });
-type ExtractorPod = NonNullable<z.infer<typeof extractorPodsSchema>["items"]>[number];
+type ExtractorPod = z.infer<typeof extractorPodSchema>;
+
+const pageSchema = z.object({
+  metadata: z.object({ continue: z.string().nullish() }).nullish(),
+  items: z.array(z.unknown()).nullish(),
+});
 
 export interface Extractors {
   readonly byNode: ReadonlyMap<string, Extractor>;
@@ -50,36 +57,73 @@ export interface Extractors {
   readonly placement: Placement;
 }
 
-/** The extractor pod of each node: only pods whose controller is our DaemonSet, whatever labels others carry. */
-export async function findExtractors(api: Api, namespace: string, signal: AbortSignal): Promise<Extractors> {
-  const what = "looking for the extractors";
-  const daemonSets = `/apis/apps/v1/namespaces/${namespace}/daemonsets`;
-  const daemonSet = await askPatiently(api, { path: `${daemonSets}/${daemonSetName}` }, { what, signal });
-  if (daemonSet.status === 404) return { byNode: new Map(), placement: { nodeSelector: {}, tolerations: [] } };
-  if (daemonSet.status !== 200) throw new Error(`${what}: ${describe(daemonSet)}`);
-  const { metadata, spec } = daemonSetSchema.parse(daemonSet.body);
-  const { uid } = metadata;
-  const found = new Map<string, Extractor>();
+const anywhere: Placement = { nodeSelector: {}, tolerations: [] };
+const what = "looking for the extractors";
+
+/** The extractor pod of each node: only pods whose controller is such a DaemonSet, whatever labels others carry. */
+export async function findExtractors(
+  api: Api,
+  selection: ExtractorSelection,
+  signal: AbortSignal,
+): Promise<Extractors> {
+  const { namespace, selector } = selection;
+  const placements = await placementsOf(api, selection, signal);
+  const byNode = new Map<string, Extractor>();
+  let placement: Placement | undefined;
+  if (placements.size === 0) return { byNode, placement: anywhere };
+  const path = `/api/v1/namespaces/${namespace}/pods`;
+  for await (const item of listed(api, { path, query: { labelSelector: selector }, signal })) {
+    const pod = extractorPodSchema.parse(item);
+    const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller === true)?.uid ?? "";
+    if (!placements.has(owner)) continue;
+    placement ??= placements.get(owner);
+    const extractor = extractorOf(pod);
+    if (extractor.node !== "" && (extractor.ready || !byNode.has(extractor.node)))
+      byNode.set(extractor.node, extractor);
+  }
+  return { byNode, placement: placement ?? anywhere };
+}
+
+/** The DaemonSets in question, by uid, with where they want to run. */
+async function placementsOf(
+  api: Api,
+  { namespace, daemonSetName }: ExtractorSelection,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Placement>> {
+  const path = `/apis/apps/v1/namespaces/${namespace}/daemonsets`;
+  const placements = new Map<string, Placement>();
+  const add = (object: unknown) => {
+    const { metadata, spec } = daemonSetSchema.parse(object);
+    placements.set(metadata.uid, spec?.template?.spec ?? anywhere);
+  };
+  if (daemonSetName === undefined) {
+    for await (const item of listed(api, { path, query: {}, signal })) add(item);
+    return placements;
+  }
+  const answer = await askPatiently(api, { path: `${path}/${daemonSetName}` }, { what, signal });
+  if (answer.status === 404) return placements;
+  if (answer.status !== 200) throw new Error(`${what}: ${describe(answer)}`);
+  add(answer.body);
+  return placements;
+}
+
+interface ListCall {
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+async function* listed(api: Api, { path, query, signal }: ListCall): AsyncGenerator<unknown, void> {
   let continueToken = "";
   for (let page = 0; page < maxPages; page += 1) {
-    const query = {
-      labelSelector: `app.kubernetes.io/name=${daemonSetName}`,
-      limit: 500,
-      ...(continueToken === "" ? {} : { continue: continueToken }),
-    };
-    const answer = await askPatiently(api, { path: `/api/v1/namespaces/${namespace}/pods`, query }, { what, signal });
+    const paged = { ...query, limit: pageSize, ...(continueToken === "" ? {} : { continue: continueToken }) };
+    const answer = await askPatiently(api, { path, query: paged }, { what, signal });
     if (answer.status !== 200) throw new Error(`${what}: ${describe(answer)}`);
-    const list = extractorPodsSchema.parse(answer.body);
-    for (const pod of list.items ?? []) {
-      if (!pod.metadata.ownerReferences?.some((owner) => owner.controller === true && owner.uid === uid)) continue;
-      const extractor = extractorOf(pod);
-      if (extractor.node !== "" && (extractor.ready || !found.has(extractor.node)))
-        found.set(extractor.node, extractor);
-    }
-    continueToken = list.metadata?.continue ?? "";
-    if (continueToken === "") break;
+    const { metadata, items } = pageSchema.parse(answer.body);
+    yield* items ?? [];
+    continueToken = metadata?.continue ?? "";
+    if (continueToken === "") return;
   }
-  return { byNode: found, placement: spec?.template?.spec ?? { nodeSelector: {}, tolerations: [] } };
 }
 
 function extractorOf({ metadata, spec, status }: ExtractorPod): Extractor {

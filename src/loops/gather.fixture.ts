@@ -12,6 +12,7 @@ import { makeAuthority, serveHttps } from "../adapters/https.fixture.ts";
 import { ImageCache } from "../adapters/images.ts";
 import { type GatherOrder, gatherOutcomeSchema } from "../api/gather.ts";
 import { excludeAnnotation } from "../api/pod.ts";
+import { ownExporters } from "../core/exporters.ts";
 import { obfuscate } from "../core/hash.ts";
 import { makeOrder } from "../core/order.fixture.ts";
 import { apiPod, type PodOptions } from "../core/pods.fixture.ts";
@@ -62,7 +63,7 @@ export async function inWorld(
     status: { phase: "Running", podIP, conditions: [{ type: "Ready", status: "True" }] },
   }));
   const world: GatherWorld = {
-    ...{ api: api.connection, namespace: "runtime-insights", directory, images: new ImageCache() },
+    ...{ api: api.connection, exporters: ownExporters("runtime-insights"), directory, images: new ImageCache() },
     credentials: { ca: async () => authority.ca, token: async () => "secret" },
     ...{ nowMs: () => startMs, processStartedAtMs: startMs - 60_000, exporterPort: server.port, delaysMs: [1, 1] },
     retryAfterMs: 10,

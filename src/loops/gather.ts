@@ -12,6 +12,8 @@ import { explainMissing } from "../adapters/nodes.ts";
 import { podPages } from "../adapters/pods.ts";
 import type { GatherOrder, GatherOutcome, GatherProgress, Inventory, NodeFailure } from "../api/gather.ts";
 import { archiveContent, archiveName, type HelmFacts } from "../core/archive.ts";
+import type { ExporterPlace } from "../core/exporters.ts";
+
 import { inventoryRows, topCounts } from "../core/inventory.ts";
 import { answersOf, type Images, merge } from "../core/merge.ts";
 import { makeObfuscation } from "../core/obfuscation.ts";
@@ -21,8 +23,7 @@ import { addPods, type Draft, emptyDraft } from "../core/shapes.ts";
 
 export interface GatherWorld {
   readonly api: Api;
-  /** Of the extractors. */
-  readonly namespace: string;
+  readonly exporters: ExporterPlace;
   readonly credentials: Credentials;
   /** Where archives go. */
   readonly directory: string;
@@ -36,6 +37,8 @@ export interface GatherWorld {
   readonly maxAnswerBytes?: number;
   /** Default 8443. */
   readonly exporterPort?: number;
+  /** After how long without a connection a node counts as unreachable; default: as long as the node may take. */
+  readonly connectTimeoutMs?: number;
   /** Waits between tries of a page. */
   readonly delaysMs?: readonly number[];
   /** After how long a node whose connection failed is asked once more; default 1 second. */
@@ -282,10 +285,10 @@ async function ask(
     queries.map((query) => ({ kind: "failed", query, reason, message }));
   if (unknownOptOuts !== undefined)
     return allFailed("OptOutsUnknown", `no node was asked, since who opted out is not known: ${unknownOptOuts}`);
-  const { api, namespace, credentials, maxAnswerBytes, exporterPort, retryAfterMs } = world;
+  const { api, exporters, credentials, maxAnswerBytes, exporterPort, connectTimeoutMs, retryAfterMs } = world;
   let extractors: Extractors;
   try {
-    extractors = await findExtractors(api, namespace, signal);
+    extractors = await findExtractors(api, exporters, signal);
   } catch (cause) {
     return allFailed("Unreachable", problemOf(cause, signal));
   }
@@ -294,10 +297,11 @@ async function ask(
   if (tls.kind === "guessed") notes.push(`The Intermediate TLS profile was assumed: ${tls.problem}`);
   const askAll = (all: readonly NodeQuery[]) =>
     askNodes(all, byNode, {
-      ...{ namespace, credentials, signal, tls: tls.profile },
+      ...{ serverName: exporters.serverName, credentials, signal, tls: tls.profile },
       ...{ detail: order.inventory, timeoutMs: order.nodeTimeoutMs, concurrency: order.nodeConcurrency },
       ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
       ...(exporterPort === undefined ? {} : { port: exporterPort }),
+      ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     });
   const first = await askAll(queries);
