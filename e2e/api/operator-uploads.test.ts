@@ -175,6 +175,7 @@ test("a wrong token: not authorized, tried once, and nothing is written while it
   assert.match(last?.message ?? "", /does not know the token.*\(401\)/);
   assert.is(last?.requestId, "request-1");
   await assertQuiet();
+  assert.match(await world.registry.metrics(), /uploads_total\{result="NotAuthorized"\} 1\n/);
   assert.equal(
     received.map(({ status: code }) => code),
     [401],
@@ -201,6 +202,8 @@ test("it is sent once: not after hours, not by an operator that has just started
   await gathers.pass(3_600_000);
   await assertQuiet();
   assert.is(received.length, 2);
+  const seconds = Date.parse((await status()).lastUpload?.lastSuccess?.time ?? "") / 1000;
+  assert.match(await world.registry.metrics(), new RegExp(`last_upload_timestamp_seconds ${seconds}\\n`));
 });
 
 test("a gather of some namespaces is not sent, the next full one is", async () => {

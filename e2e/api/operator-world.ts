@@ -45,6 +45,8 @@ export interface StartOptions {
 export class OperatorWorld {
   readonly server: ApiServer;
   readonly admin: Connection;
+  /** Of the operator that was started last. */
+  registry = new Registry();
   readonly #connections: Connection[] = [];
   #operator: RunningOperator | undefined;
 
@@ -89,6 +91,7 @@ export class OperatorWorld {
   async startOperator(options: StartOptions = {}): Promise<void> {
     const connection = Connection.load(await this.accountConfig("runtime-insights-operator"));
     this.#connections.push(connection);
+    this.registry = new Registry();
     this.#operator = await startOperator({
       ...{
         connection,
@@ -98,7 +101,7 @@ export class OperatorWorld {
         fixedLevel: true,
       },
       images: { extractor: "e:1", exporter: "x:1", proxy: "p:1", gatherer: "g:1" },
-      registry: new Registry(),
+      registry: this.registry,
       log: createLogger({ name: "operator", level: process.env.DEBUG_OPERATOR === undefined ? "silent" : "debug" }),
       gathererOrigin: options.gathererOrigin ?? "https://127.0.0.1:1",
       readGathererToken: options.gathererToken ?? (async () => "none"),

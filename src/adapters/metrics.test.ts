@@ -45,6 +45,10 @@ test("the operator's counters are there from the start", async () => {
   operatorMetrics(registry).setGate("disabled");
   const said = await registry.metrics();
   assert.match(said, /operator_writes_total\{action="delete",result="failed"\} 0/);
+  assert.match(said, /operator_uploads_total\{result="Uploaded"\} 0/);
+  assert.match(said, /operator_uploads_total\{result="NotAuthorized"\} 0/);
+  assert.match(said, /operator_upload_duration_seconds_count 0/);
+  assert.match(said, /operator_last_upload_timestamp_seconds 0/);
   assert.match(said, /operator_gate_state\{state="disabled"\} 1/);
   assert.match(said, /operator_gate_state\{state="enabled"\} 0/);
   assert.match(said, /operator_condition\{type="Degraded"\} -1/);
