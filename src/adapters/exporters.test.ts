@@ -174,7 +174,7 @@ const failures: readonly {
       more();
     },
     reason: "Malformed",
-    message: /longer than 1572864 bytes$/,
+    message: /longer than 4227072 bytes$/,
   },
   {
     rule: "a CA that did not sign the certificate",

@@ -29,6 +29,8 @@ export interface AskOptions {
   readonly signal: AbortSignal;
   /** Default 64 MiB; a node that is asked about few containers is granted less. */
   readonly maxAnswerBytes?: number;
+  /** Of all answers that are coming in at one time; default 256 MiB. */
+  readonly maxBytesAtOnce?: number;
   /** Default 8443. */
   readonly port?: number;
   /** After how long a node no longer keeps others waiting; default 2 seconds. */
@@ -40,7 +42,10 @@ export interface AskOptions {
 const defaultSlowAfterMs = 2_000;
 const defaultRetryAfterMs = 1_000;
 const defaultMaxAnswerBytes = 64 * 1024 * 1024;
-const answerBytesPerContainer = 256 * 1024;
+const defaultMaxBytesAtOnce = 256 * 1024 * 1024;
+/** An exporter of ours says at most 2 MiB in clear text, however many containers there are, and a few kilobytes of each besides. */
+const answerBytes = 4 * 1024 * 1024;
+const answerBytesPerContainer = 16 * 1024;
 const maxMessageLength = 300;
 
 /** One outcome per query, in their order; throws only when the signal aborts. */
@@ -65,6 +70,7 @@ export async function askNodes(
     headersTimeout: 0,
     bodyTimeout: 0,
   });
+  const memory = { left: options.maxBytesAtOnce ?? defaultMaxBytesAtOnce };
   const outcomes: NodeOutcome[] = [];
   const asked: Promise<void>[] = [];
   const next = queries.entries();
@@ -73,7 +79,7 @@ export async function askNodes(
       options.signal.throwIfAborted();
       const extractor = extractors.get(query.node);
       const problem = "problem" in trust ? trust.problem : undefined;
-      const one = outcomeOf(query, extractor, problem, agent, options).then((outcome) => {
+      const one = outcomeOf(query, extractor, problem, { ...options, agent, memory }).then((outcome) => {
         outcomes[index] = outcome;
       });
       asked.push(one);
@@ -111,8 +117,7 @@ async function outcomeOf(
   query: NodeQuery,
   extractor: Extractor | undefined,
   trustProblem: string | undefined,
-  agent: Agent,
-  options: AskOptions,
+  options: AskOptions & { readonly agent: Agent; readonly memory: Memory },
 ): Promise<NodeOutcome> {
   const failed = (reason: FailureReason, message: string): NodeOutcome => ({
     kind: "failed",
@@ -127,6 +132,7 @@ async function outcomeOf(
   try {
     token = (await options.credentials.token()).trim();
     if (token === "") return failed("NoToken", "the token is empty");
+    if (!/^[\x21-\x7e]+$/.test(token)) return failed("NoToken", "the token is not one word");
   } catch (cause) {
     return failed("NoToken", `reading the token: ${messageOf(cause)}`);
   }
@@ -139,7 +145,7 @@ async function outcomeOf(
   const post = () =>
     request(options.detail ? `${url}?detail=true` : url, {
       method: "POST",
-      dispatcher: agent,
+      dispatcher: options.agent,
       signal,
       reset: true,
       headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
@@ -161,18 +167,19 @@ async function outcomeOf(
     const status = `${answer.statusCode} ${STATUS_CODES[answer.statusCode] ?? ""}`.trim();
     return failed("Refused", `received unexpected status code ${status} from ${url}`);
   }
-  const granted = 1024 * 1024 + query.containers.length * answerBytesPerContainer;
+  const granted = answerBytes + query.containers.length * answerBytesPerContainer;
   const maxBytes = Math.min(options.maxAnswerBytes ?? defaultMaxAnswerBytes, granted);
-  let text: string | undefined;
+  let text: Awaited<ReturnType<typeof readBounded>>;
   try {
-    text = await readBounded(answer.body, maxBytes);
+    text = await readBounded(answer.body, maxBytes, options.memory);
   } catch (cause) {
     return isLate() ? late() : failed("Unreachable", `unable to read response from ${url}: ${messageOf(cause)}`);
   }
-  if (text === undefined) return failed("Malformed", `the response from ${url} is longer than ${maxBytes} bytes`);
+  if (text === "too long") return failed("Malformed", `the response from ${url} is longer than ${maxBytes} bytes`);
+  if (text === "no memory") return failed("Malformed", "the responses that came in at one time were too long together");
   let body: unknown;
   try {
-    body = JSON.parse(text);
+    body = JSON.parse(text.content);
   } catch {
     // The parser's own message would quote the answer, which may hold names.
     return failed("Malformed", `unable to read parse JSON content from ${url}: invalid JSON`);
@@ -180,16 +187,30 @@ async function outcomeOf(
   return readAnswer(query, body, options);
 }
 
-/** Undefined when there is more. */
-async function readBounded(body: AsyncIterable<Buffer>, maxBytes: number): Promise<string | undefined> {
+/** Bytes that the answers coming in may still take. */
+interface Memory {
+  left: number;
+}
+
+async function readBounded(
+  body: AsyncIterable<Buffer>,
+  maxBytes: number,
+  memory: Memory,
+): Promise<{ readonly content: string } | "too long" | "no memory"> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > maxBytes) return undefined;
-    chunks.push(chunk);
+  try {
+    for await (const chunk of body) {
+      length += chunk.length;
+      memory.left -= chunk.length;
+      if (length > maxBytes) return "too long";
+      if (memory.left < 0) return "no memory";
+      chunks.push(chunk);
+    }
+    return { content: Buffer.concat(chunks).toString("utf8") };
+  } finally {
+    memory.left += length;
   }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** Node names each way in which a certificate can be wrong by a code of its own. */
@@ -218,6 +239,11 @@ function codeOf(cause: unknown): string {
   return cause instanceof Error && "code" in cause ? String(cause.code) : "";
 }
 
+/** OpenSSL's messages begin with the number of a thread and end with a place in its sources. */
+const opensslError = /^[0-9A-F]+:error:[0-9A-F]+:SSL routines:[^:]*:([^:]*):/;
+
 function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const [, tlsProblem] = opensslError.exec(message) ?? [];
+  return tlsProblem === undefined ? message : `TLS: ${tlsProblem}`;
 }

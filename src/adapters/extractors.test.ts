@@ -140,6 +140,38 @@ test("without any DaemonSet in the namespace there are no extractors, whatever p
     async ({ connection }) => assert.is((await findExtractors(connection, selection, signal)).byNode.size, 0),
   ));
 
+const oneBad =
+  (bad: unknown): Script =>
+  (path) => {
+    if (path.endsWith("/daemonsets/runtime-insights-extractor")) return { body: { metadata: { uid: "uid-1" } } };
+    return { body: { items: [bad, extractorPod({ node: "node-2" })] } };
+  };
+for (const [rule, bad] of [
+  ["null in place of a pod", null],
+  ["a pod of the wrong types", { metadata: { ownerReferences: "x" }, spec: { nodeName: 5 } }],
+  ["an address that is a name", extractorPod({ ip: "evil.example" })],
+  ["an address with a path", extractorPod({ ip: "10.0.0.1/x?" })],
+] as const)
+  test(`${rule} costs its own node only`, () =>
+    withApi(oneBad(bad), async ({ connection }) => {
+      const { byNode } = await findExtractors(connection, own, signal);
+      assert.is(byNode.get("node-2")?.ready, true);
+      assert.not.ok(byNode.get("node-1")?.ready);
+    }));
+
+for (const body of [null, [], "<html>", { items: "x" }])
+  test(`a page of extractor pods that is ${JSON.stringify(body)}: one sentence`, () =>
+    withApi(
+      (path) =>
+        path.endsWith("/daemonsets/runtime-insights-extractor") ? { body: { metadata: { uid: "u" } } } : { body },
+      async ({ connection }) => {
+        assert.match(
+          await problemOf(findExtractors(connection, own, signal)),
+          /^Error: looking for the extractors: .{1,200}$/,
+        );
+      },
+    ));
+
 test("without the DaemonSet there are no extractors, and no pods are listed", () =>
   withApi(
     () => undefined,

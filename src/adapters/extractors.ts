@@ -1,7 +1,9 @@
 /** Where the extractors are, and how the cluster wants TLS to be spoken. */
+import { isIP } from "node:net";
 import { getCiphers, type SecureVersion } from "node:tls";
 import { z } from "zod";
 import { type Placement, placementSchema } from "../api/node.ts";
+import { problemOf } from "../api/object.ts";
 import type { Api } from "./connection.ts";
 import { askPatiently, describe } from "./patience.ts";
 
@@ -73,7 +75,8 @@ export async function findExtractors(
   if (placements.size === 0) return { byNode, placement: anywhere };
   const path = `/api/v1/namespaces/${namespace}/pods`;
   for await (const item of listed(api, { path, query: { labelSelector: selector }, signal })) {
-    const pod = extractorPodSchema.parse(item);
+    const { data: pod } = extractorPodSchema.safeParse(item);
+    if (pod === undefined) continue;
     const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller === true)?.uid ?? "";
     if (!placements.has(owner)) continue;
     placement ??= placements.get(owner);
@@ -93,7 +96,7 @@ async function placementsOf(
   const path = `/apis/apps/v1/namespaces/${namespace}/daemonsets`;
   const placements = new Map<string, Placement>();
   const add = (object: unknown) => {
-    const { metadata, spec } = daemonSetSchema.parse(object);
+    const { metadata, spec } = decode(daemonSetSchema, object);
     placements.set(metadata.uid, spec?.template?.spec ?? anywhere);
   };
   if (daemonSetName === undefined) {
@@ -119,11 +122,18 @@ async function* listed(api: Api, { path, query, signal }: ListCall): AsyncGenera
     const paged = { ...query, limit: pageSize, ...(continueToken === "" ? {} : { continue: continueToken }) };
     const answer = await askPatiently(api, { path, query: paged }, { what, signal });
     if (answer.status !== 200) throw new Error(`${what}: ${describe(answer)}`);
-    const { metadata, items } = pageSchema.parse(answer.body);
+    const { metadata, items } = decode(pageSchema, answer.body);
     yield* items ?? [];
     continueToken = metadata?.continue ?? "";
     if (continueToken === "") return;
   }
+}
+
+/** Throws one sentence. */
+function decode<T>(schema: z.ZodType<T>, value: unknown, doing = what): T {
+  const decoded = schema.safeParse(value);
+  if (decoded.success) return decoded.data;
+  throw new Error(`${doing}: ${problemOf(decoded.error)}`);
 }
 
 function extractorOf({ metadata, spec, status }: ExtractorPod): Extractor {
@@ -133,7 +143,7 @@ function extractorOf({ metadata, spec, status }: ExtractorPod): Extractor {
   return {
     node: spec.nodeName ?? "",
     address,
-    ready: status?.phase === "Running" && isReady && !isLeaving && address !== "",
+    ready: status?.phase === "Running" && isReady && !isLeaving && isIP(address) !== 0,
   };
 }
 
@@ -171,24 +181,29 @@ export type ProfileAnswer =
   /** It could not be read; the Intermediate profile is a safe guess, and worth a note. */
   | { readonly kind: "guessed"; readonly profile: TlsProfile; readonly problem: string };
 
+const readingProfile = "reading the TLS profile of the cluster";
+
 /** The cluster's TLS profile; Intermediate on a cluster that has no such thing. */
 export async function readTlsProfile(api: Api, signal: AbortSignal): Promise<ProfileAnswer> {
-  const what = "reading the TLS profile of the cluster";
   try {
     const path = "/apis/config.openshift.io/v1/apiservers/cluster";
-    const answer = await askPatiently(api, { path }, { what, signal, delaysMs: [500] });
+    const answer = await askPatiently(api, { path }, { what: readingProfile, signal, delaysMs: [500] });
     if (answer.status === 404) return { kind: "known", profile: intermediateProfile };
-    if (answer.status !== 200) throw new Error(`${what}: ${describe(answer)}`);
+    if (answer.status !== 200) throw new Error(`${readingProfile}: ${describe(answer)}`);
     return { kind: "known", profile: profileOf(answer.body) };
   } catch (cause) {
     signal.throwIfAborted();
-    return { kind: "guessed", profile: intermediateProfile, problem: cause instanceof Error ? cause.message : what };
+    return {
+      kind: "guessed",
+      profile: intermediateProfile,
+      problem: cause instanceof Error ? cause.message : readingProfile,
+    };
   }
 }
 
 /** Of an APIServer object; whatever it does not say, or says in unknown words, is Intermediate. */
 export function profileOf(apiServer: unknown): TlsProfile {
-  const { spec } = apiServerSchema.parse(apiServer);
+  const { spec } = decode(apiServerSchema, apiServer, readingProfile);
   const profile = spec?.tlsSecurityProfile;
   switch (profile?.type) {
     case "Old":

@@ -15,22 +15,27 @@ const hour = 3_600_000;
 
 export interface Authority {
   readonly ca: string;
-  certificate(name: string): Promise<{ readonly cert: string; readonly key: string }>;
+  certificate(name: string, validity?: Validity): Promise<{ readonly cert: string; readonly key: string }>;
+}
+
+export interface Validity {
+  readonly notBefore: Date;
+  readonly notAfter: Date;
 }
 
 export async function makeAuthority(): Promise<Authority> {
   const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-  const validity = { notBefore: new Date(Date.now() - hour), notAfter: new Date(Date.now() + hour) };
+  const now: Validity = { notBefore: new Date(Date.now() - hour), notAfter: new Date(Date.now() + hour) };
   const root = await X509CertificateGenerator.createSelfSigned({
     name: "CN=test CA",
     keys,
     signingAlgorithm: algorithm,
-    ...validity,
+    ...now,
     extensions: [new BasicConstraintsExtension(true, undefined, true)],
   });
   return {
     ca: root.toString("pem"),
-    certificate: async (name) => {
+    certificate: async (name, validity = now) => {
       const own = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
       const certificate = await X509CertificateGenerator.create({
         subject: `CN=${name}`,

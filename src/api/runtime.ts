@@ -23,25 +23,29 @@ export type Decoded<T> =
   /** A sentence with the path of the field. */
   | { readonly ok: false; readonly problem: string };
 
-const text = z
+/** Hashes are short; what is longer than this is no value of an exporter, and must not fill the archive. */
+const said = z
   .string()
+  .max(1_024)
   .nullish()
-  .transform((value) => (value ?? "").toWellFormed());
+  .transform((text) => (text ?? "").toWellFormed());
+const maxComponents = 64;
+const maxNotes = 256;
 
 const componentSchema = z
-  .preprocess(foldKeys, z.object({ name: text, version: text }).nullish())
+  .preprocess(foldKeys, z.object({ name: said, version: said }).nullish())
   .transform((value) => value ?? { name: "", version: "" });
 
 const runtimeInfoSchema = z.preprocess(
   foldKeys,
   z
     .object({
-      os: text,
-      osversion: text,
-      kind: text,
-      kindversion: text,
-      kindimplementer: text,
-      runtimes: z.array(componentSchema).nullish(),
+      os: said,
+      osversion: said,
+      kind: said,
+      kindversion: said,
+      kindimplementer: said,
+      runtimes: z.array(componentSchema).max(maxComponents).nullish(),
     })
     .nullish()
     .transform((value) => ({
@@ -80,7 +84,10 @@ const detailSchema = z.object({
       kind: word,
       kindVersion: word,
       kindImplementer: word,
-      runtimes: z.array(z.object({ name: word, version: word })).optional(),
+      runtimes: z
+        .array(z.object({ name: word, version: word }))
+        .max(maxComponents)
+        .optional(),
     })
     .optional()
     .transform((value) => ({
@@ -93,6 +100,7 @@ const detailSchema = z.object({
     })),
   notes: z
     .array(z.object({ about: word, reason: word, message: word }))
+    .max(maxNotes)
     .optional()
     .transform((value) => value ?? []),
 });

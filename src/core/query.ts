@@ -136,16 +136,23 @@ export function readAnswer(query: NodeQuery, body: unknown, { detail }: { readon
     found.set(keyOf(container), { info: info.value, detail: detail.ok ? detail.value : undefined });
   }
   const lacksDetail = detail && found.size > 0 && [...found.values()].every((one) => one.detail === undefined);
-  return { kind: "answered", query, found, problems, unasked: countUnasked(body, expected), lacksDetail };
+  const { unasked, problems: misplaced } = walk(body, expected);
+  return { kind: "answered", query, found, problems: [...problems, ...misplaced], unasked, lacksDetail };
 }
 
-function countUnasked(body: Readonly<Record<string, unknown>>, expected: ReadonlySet<string>): number {
+/** Null is absence on every level; what else is no object is a problem, told without its name. */
+function walk(body: Readonly<Record<string, unknown>>, expected: ReadonlySet<string>) {
   let unasked = 0;
-  for (const [namespace, pods] of Object.entries(body))
-    for (const [pod, references] of Object.entries(isRecord(pods) ? pods : {}))
+  const problems: string[] = [];
+  for (const [namespace, pods] of Object.entries(body)) {
+    if (!isRecord(pods) && pods !== null) problems.push("a namespace: it is not an object");
+    for (const [pod, references] of Object.entries(isRecord(pods) ? pods : {})) {
+      if (!isRecord(references) && references !== null) problems.push("a pod: it is not an object");
       for (const reference of Object.keys(isRecord(references) ? references : {}))
         if (!expected.has(keyOf({ namespace, pod, reference }))) unasked += 1;
-  return unasked;
+    }
+  }
+  return { unasked, problems };
 }
 
 function entryOf(body: Readonly<Record<string, unknown>>, { namespace, pod, reference }: QueriedContainer): unknown {

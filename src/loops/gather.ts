@@ -107,15 +107,20 @@ export async function gather(
   if (draft.limitReached)
     notes.push(`The limit of ${order.podLimit} pods was reached; the pods after it were not looked at`);
   const prefix = order.namespaces === undefined ? "insights" : "filtered-insights";
-  const content = archiveContent({
-    workload: merge(draft, answers, images),
+  const facts = {
     errors: [...nodeSideProblems, ...archiveErrors(outcomes, draft.limitReached ? order.podLimit : null)],
     warnings,
     durationMs: between(startedAtMs, askedAtMs),
     helm: await helm,
     obfuscate: hiding.obfuscate,
     uptimeMs: between(world.processStartedAtMs, askedAtMs),
-  });
+  };
+  const whole = archiveContent({ ...facts, workload: merge(draft, answers, images) });
+  const isTooMuch = whole.dropped !== null && answers.size > 0;
+  // What nodes say may cost their runtimes, never the shapes.
+  const bare = { ...facts, workload: merge(draft, new Map(), images), errors: [tooMuchSaid, ...facts.errors] };
+  const content = isTooMuch ? archiveContent(bare) : whole;
+  if (isTooMuch) notes.push(tooMuchSaid);
   const written = await write(world, { prefix, content }, notes);
   signal.throwIfAborted();
   const finishedAtMs = nowMs();
@@ -169,6 +174,8 @@ async function readHelm(order: GatherOrder, world: GatherWorld, signal: AbortSig
   const read = await readHelmCharts(api, { namespaces: order.namespaces, ...patience }).catch(() => undefined);
   return read === undefined ? undefined : { ...read, durationMs: between(startedAtMs, nowMs()) };
 }
+
+const tooMuchSaid = "the runtime infos are left out: with them the record would exceed the archive size limit";
 
 /** Nothing when the clock was set back meanwhile. */
 function between(fromMs: number, toMs: number): number {
