@@ -34,6 +34,7 @@ async function runKind(kind: Kind): Promise<Tally> {
         uvu("unit tests of src", "src"),
         uvu("unit tests of hack", "hack"),
         uvu("unit tests of the samples", "e2e/samples"),
+        uvu("whole archives beside an independent program", "e2e/oracle"),
         {
           name: "unit tests of extractor",
           report: "cargo",

@@ -51,11 +51,10 @@ test("of a status one leading docker-pullable:// is removed, a second is not", (
   assert.is(digestOfStatus(`docker://app@${sha256}`), "");
 });
 
-test("hostile references take no more than linear time", () => {
-  const startedMs = performance.now();
-  for (const part of ["a", "a-", "a.", "a_", "-", "a/", "A."]) digestOf(`${part.repeat(240 / part.length)}!@${sha256}`);
-  digestOf(`${"a-".repeat(1_000_000)}@${sha256}`);
-  assert.ok(performance.now() - startedMs < 500);
+test("hostile references end, as they would not in exponential time", () => {
+  for (const part of ["a", "a-", "a.", "a_", "-", "a/", "A."])
+    assert.is(digestOf(`${part.repeat(240 / part.length)}!@${sha256}`), "");
+  assert.is(digestOf(`${"a-".repeat(1_000_000)}@${sha256}`), "");
 });
 
 test.run();
