@@ -84,4 +84,25 @@ for (const [rule, listener, says] of archives)
     assert.match(answer.kind === "unreachable" ? answer.message : answer.kind, says);
   });
 
+const releases: readonly (readonly [rule: string, listener: RequestListener, says: RegExp])[] = [
+  ["it waited for that", saying(200, "{}"), /^told$/],
+  ["it does not wait", saying(409, "{}"), /^told$/],
+  ["it is not known", saying(404, "{}"), /^told$/],
+  ["not allowed", saying(403, ""), /we may not ask/],
+  ["failing", saying(500, ""), /status 500/],
+];
+for (const [rule, listener, says] of releases)
+  test(`telling a gather that the node side is gone: ${rule}`, async () => {
+    const asked: unknown[] = [];
+    const noting: RequestListener = async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk);
+      asked.push([request.method, request.url, Buffer.concat(chunks).toString()]);
+      listener(request, response);
+    };
+    const answer = await against(noting, (gatherer) => gatherer.release("a/b", { problems: ["c"] }, signal));
+    assert.match(answer.kind === "unreachable" ? answer.message : answer.kind, says);
+    assert.equal(asked, [["POST", "/v1/gathers/a%2Fb/nodeside", '{"problems":["c"]}']]);
+  });
+
 test.run();

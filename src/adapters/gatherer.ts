@@ -5,6 +5,7 @@ import {
   type GatherOrder,
   type GatherProgress,
   gatherProgressSchema,
+  type NodeSideReport,
   type StoredArchive,
   storedArchiveSchema,
 } from "../api/gather.ts";
@@ -29,6 +30,10 @@ export type ProgressAnswer =
   | { readonly kind: "unknown id" }
   | { readonly kind: "unreachable"; readonly message: string };
 
+export type ReleaseAnswer =
+  /** It goes on, or has done so already, or is not there any more: its progress will tell. */
+  { readonly kind: "told" } | { readonly kind: "unreachable"; readonly message: string };
+
 export type ArchivesAnswer =
   | { readonly kind: "archives"; readonly archives: readonly StoredArchive[] }
   | { readonly kind: "unreachable"; readonly message: string };
@@ -43,7 +48,7 @@ interface Exchange {
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly signal: AbortSignal;
-  readonly body?: GatherOrder;
+  readonly body?: GatherOrder | NodeSideReport;
   /** For the whole of it; default 15 seconds. */
   readonly timeoutMs?: number;
   /** Of the answer; default 1 MiB. */
@@ -99,6 +104,15 @@ export class Gatherer {
     } catch {
       return { kind: "unreachable", message: "the gatherer's answer is not JSON" };
     }
+  }
+
+  /** Tells a gather that waits for it that the node side is as gone as it will be. */
+  async release(id: string, report: NodeSideReport, signal: AbortSignal): Promise<ReleaseAnswer> {
+    const path = `/v1/gathers/${encodeURIComponent(id)}/nodeside`;
+    const answer = await this.#exchange({ method: "POST", path, signal, body: report });
+    if (answer.kind === "unreachable") return answer;
+    const isTold = answer.status === 200 || answer.status === 404 || answer.status === 409;
+    return isTold ? { kind: "told" } : { kind: "unreachable", message: strange(answer.status) };
   }
 
   /** All that are stored, newest first. */

@@ -21,11 +21,19 @@ const progress: GatherProgress = {
 let directory = "";
 let server: GathererServer;
 let running: string | undefined;
+let awaited: string | undefined;
+const released = new Map<string, readonly string[]>();
 const service: Service = {
   start: ({ id }) => {
     if (running !== undefined) return running === id ? "same" : "busy";
     running = id;
     return "started";
+  },
+  release: (id, { problems }) => {
+    if (released.has(id)) return "same";
+    if (id !== awaited) return "not awaited";
+    released.set(id, problems);
+    return "released";
   },
   find: (id) => (id === "broken" ? fail() : id === running ? { ...progress, id } : undefined),
   archives: () => listArchives(directory),
@@ -40,6 +48,8 @@ const fail = (): never => {
 test.before.each(async () => {
   directory = await mkdtemp(join(tmpdir(), "server-test-"));
   running = undefined;
+  awaited = undefined;
+  released.clear();
   const log = createLogger({ name: "test", level: "silent" });
   server = await serveGatherer({
     address: "127.0.0.1",
@@ -183,5 +193,41 @@ test("an archive without its length is refused", async () => {
 test("a length that exceeds the limit is refused before the body comes", async () => {
   assert.match(await raw(`PUT /v1/archives/${name} HTTP/1.1\r\nhost: x\r\ncontent-length: 1001\r\n\r\n`), / 413 /);
 });
+
+const nodeSide = (value: unknown, id = "uid-1") =>
+  ask("POST", `/v1/gathers/${id}/nodeside`, typeof value === "string" ? value : JSON.stringify(value));
+
+test("the node side is gone: told once or twice, and refused while nobody waits for it", async () => {
+  assert.is((await nodeSide({ problems: [] })).status, 404);
+  await post(order);
+  assert.is((await nodeSide({ problems: [] })).status, 409);
+  awaited = "uid-1";
+  assert.is((await nodeSide({ problems: ["a"] })).status, 200);
+  const again = await nodeSide({ problems: ["b"] });
+  assert.is(again.status, 200);
+  assert.equal(JSON.parse(again.text), progress);
+  assert.equal([...released], [["uid-1", ["a"]]]);
+  assert.is((await ask("GET", "/v1/gathers/uid-1/nodeside")).status, 405);
+});
+
+const reports: readonly (readonly [rule: string, body: unknown, status: number, says: RegExp])[] = [
+  ["no JSON", "{", 400, /the report is not JSON/],
+  ["no problems", {}, 400, /problems/],
+  ["something else beside them", { problems: [], more: 1 }, 400, /more/],
+  ["problems that are no text", { problems: [1] }, 400, /problems\.0/],
+  ["an empty one", { problems: [""] }, 400, /problems\.0/],
+  ["a very long one", { problems: ["x".repeat(1_025)] }, 400, /problems\.0/],
+  ["very many", { problems: Array.from({ length: 21 }, () => "x") }, 400, /problems/],
+  ["a flood", " ".repeat(256 * 1024 + 1), 413, /at most/],
+];
+for (const [rule, body, status, says] of reports)
+  test(`a report of the node side with ${rule} is refused`, async () => {
+    await post(order);
+    awaited = "uid-1";
+    const answer = await nodeSide(body);
+    assert.is(answer.status, status, answer.text);
+    assert.match(answer.text, says);
+    assert.is(released.size, 0);
+  });
 
 test.run();

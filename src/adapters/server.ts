@@ -6,6 +6,8 @@ import {
   type GatherProgress,
   gatherOrderSchema,
   type Inventory,
+  type NodeSideReport,
+  nodeSideReportSchema,
   type StoredArchive,
 } from "../api/gather.ts";
 import { isArchiveName, sha256 } from "./disk.ts";
@@ -15,6 +17,8 @@ import type { Logger } from "./telemetry.ts";
 export interface Service {
   start(order: GatherOrder): "started" | "same" | "busy";
   find(id: string): GatherProgress | undefined;
+  /** The node side is as gone as it will be: a gather that waits for that goes on. */
+  release(id: string, report: NodeSideReport): "released" | "same" | "not awaited";
   archives(): Promise<readonly StoredArchive[]>;
   archive(name: string): Promise<Buffer | undefined>;
   keep(name: string, bytes: Buffer): Promise<"written" | "present">;
@@ -99,6 +103,10 @@ function routesOf({ service, version, maxArchiveBytes = 64 * 1024 * 1024 }: Serv
         },
       },
     },
+    {
+      pattern: /^\/v1\/gathers\/([^/]+)\/nodeside$/,
+      methods: { POST: (request, id) => postNodeSide(request, id, service) },
+    },
     { pattern: /^\/v1\/archives$/, methods: { GET: async () => json(200, await service.archives()) } },
     {
       pattern: /^\/v1\/archives\/([^/]+)$/,
@@ -139,28 +147,49 @@ async function route(routes: ReturnType<typeof routesOf>, request: IncomingMessa
 }
 
 async function postGather(request: IncomingMessage, service: Service): Promise<Answer> {
-  const body = await readBody(request, maxOrderBytes);
-  if (body === undefined) return problem(413, `an order is at most ${maxOrderBytes} bytes long`);
-  let value: unknown;
-  try {
-    value = JSON.parse(body.toString("utf8"));
-  } catch {
-    return problem(400, "the order is not JSON");
-  }
-  const order = gatherOrderSchema.safeParse(value);
-  if (!order.success) return problem(400, order.error.issues.map(sentence).join("; "));
-  switch (service.start(order.data)) {
+  const order = await readJson(request, gatherOrderSchema, "the order");
+  if ("status" in order) return order;
+  const { id } = order.value;
+  switch (service.start(order.value)) {
     case "started":
-      return json(202, service.find(order.data.id) ?? {});
+      return json(202, service.find(id) ?? {});
     case "same":
-      return json(200, service.find(order.data.id) ?? {});
+      return json(200, service.find(id) ?? {});
     case "busy":
       return problem(409, "another gather is going on");
   }
 }
 
-function sentence({ path, message }: z.core.$ZodIssue): string {
-  return `${path.length === 0 ? "the order" : path.join(".")}: ${message}`;
+async function postNodeSide(request: IncomingMessage, id: string, service: Service): Promise<Answer> {
+  const report = await readJson(request, nodeSideReportSchema, "the report");
+  if ("status" in report) return report;
+  if (service.find(id) === undefined) return problem(404, "no gather of this id is known");
+  const released = service.release(id, report.value);
+  if (released === "not awaited") return problem(409, "this gather does not wait for the node side");
+  return json(200, service.find(id) ?? {});
+}
+
+/** The body as the schema decodes it, or the answer that says what is wrong with it. */
+async function readJson<Value>(
+  request: IncomingMessage,
+  schema: z.ZodType<Value>,
+  what: string,
+): Promise<{ readonly value: Value } | Answer> {
+  const body = await readBody(request, maxOrderBytes);
+  if (body === undefined) return problem(413, `${what} is at most ${maxOrderBytes} bytes long`);
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString("utf8"));
+  } catch {
+    return problem(400, `${what} is not JSON`);
+  }
+  const decoded = schema.safeParse(value);
+  if (decoded.success) return { value: decoded.data };
+  return problem(400, decoded.error.issues.map((issue) => sentence(issue, what)).join("; "));
+}
+
+function sentence({ path, message }: z.core.$ZodIssue, what: string): string {
+  return `${path.length === 0 ? what : path.join(".")}: ${message}`;
 }
 
 async function putArchive(request: IncomingMessage, name: string, service: Service, maxBytes: number): Promise<Answer> {

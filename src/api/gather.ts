@@ -31,6 +31,10 @@ export const gatherOrderSchema = z.strictObject({
 });
 export type GatherOrder = z.infer<typeof gatherOrderSchema>;
 
+/** What main says to a gather that waits for the node side to be gone. */
+export const nodeSideReportSchema = z.strictObject({ problems: gatherOrderSchema.shape.nodeSideProblems });
+export type NodeSideReport = z.infer<typeof nodeSideReportSchema>;
+
 /** Why a node's runtimes are missing, or why one stage of a gather failed. */
 export const failureReasons = [
   "NoExtractorPod",

@@ -113,6 +113,7 @@ async function serve(values: Values): Promise<void> {
     service: {
       start: (order) => runs.start(order),
       find: (id) => runs.find(id),
+      release: (id, report) => runs.release(id, report),
       archives: () => listArchives(directory),
       archive: (name) => readArchive(directory, name),
       keep: async (name, bytes) => {

@@ -64,7 +64,21 @@ const errorRows: readonly {
   },
 ];
 for (const { rule, outcomes, limit, errors } of errorRows)
-  test(`errors: ${rule}`, () => assert.equal(archiveErrors(outcomes, limit ?? null), errors));
+  test(`errors: ${rule}`, () =>
+    assert.equal(archiveErrors(outcomes, { podLimit: limit ?? null, nodeSideProblems: [] }), errors));
+
+test("errors: what main told of the node side as a whole is not told again of each node without a ready extractor", () => {
+  const outcomes = [
+    missing("a"),
+    failed("b", { reason: "ExtractorNotReady", message: "the extractor is not ready" }),
+    failed("c", { message: "its own" }),
+    answered("d"),
+  ];
+  const options = { podLimit: 5, nodeSideProblems: ["2 of 4 extractors were ready"] };
+  const limit = "the 5 limit for number of pods gathered was reached";
+  assert.equal(archiveErrors(outcomes, options), ["2 of 4 extractors were ready", "its own", limit]);
+  assert.equal(archiveErrors(outcomes.slice(0, 2), { ...options, podLimit: null }), options.nodeSideProblems);
+});
 
 const failureRows: readonly {
   readonly rule: string;

@@ -71,8 +71,25 @@ export function countsOf(draft: Draft, outcomes: readonly NodeOutcome[]): Gather
 /** The existing gatherer's sentence, wrong word included, since its readers look for it. */
 const noExtractors = "no running pods found for the insights-runtime-extractor statefulset";
 
-/** The errors of the report: those of the nodes, sorted, equal ones counted, without the nodes' names; the pod limit last. */
-export function archiveErrors(outcomes: readonly NodeOutcome[], podLimit: number | null): readonly string[] {
+/** What a report of the node side as a whole has said already. */
+const toldAsWhole: readonly NodeFailure["reason"][] = ["NoExtractorPod", "ExtractorNotReady"];
+
+export interface ErrorsOptions {
+  /** Null: it was not reached. */
+  readonly podLimit: number | null;
+  /** What main knew before any node was asked; nodes without a ready extractor are not told again. */
+  readonly nodeSideProblems: readonly string[];
+}
+
+/** The errors of the report: the node side's; those of the nodes, sorted, equal ones counted, without the nodes' names; the pod limit last. */
+export function archiveErrors(outcomes: readonly NodeOutcome[], options: ErrorsOptions): readonly string[] {
+  const { podLimit, nodeSideProblems } = options;
+  if (nodeSideProblems.length > 0) {
+    const isTold = (outcome: NodeOutcome) =>
+      outcome.kind === "failed" && toldAsWhole.some((reason) => reason === outcome.reason);
+    const rest = outcomes.filter((outcome) => !isTold(outcome));
+    return [...nodeSideProblems, ...archiveErrors(rest, { podLimit, nodeSideProblems: [] })];
+  }
   const isSkipped = (outcome: NodeOutcome) => outcome.kind === "failed" && outcome.reason === "NoExtractorPod";
   const limit = podLimit === null ? [] : [`the ${podLimit} limit for number of pods gathered was reached`];
   if (outcomes.length > 0 && outcomes.every(isSkipped)) return [noExtractors, ...limit];

@@ -94,11 +94,9 @@ export async function gather(
   const outcomes = order.runtimeInfo ? await ask(draft, order, world, { signal, notes, unknownOptOuts }) : [];
   const images = await listed.images(draft);
   const askedAtMs = nowMs();
-  const nodeSideProblems = [...order.nodeSideProblems];
-  if (order.holdBeforeWriting && hold !== undefined) {
-    onStage("AwaitingNodeSide");
-    nodeSideProblems.push(...(await hold()));
-  }
+  const mustHold = order.holdBeforeWriting && hold !== undefined;
+  if (mustHold) onStage("AwaitingNodeSide");
+  const heldProblems = mustHold ? await hold() : [];
 
   onStage("Writing");
   const answers = answersOf(outcomes);
@@ -108,7 +106,13 @@ export async function gather(
     notes.push(`The limit of ${order.podLimit} pods was reached; the pods after it were not looked at`);
   const prefix = order.namespaces === undefined ? "insights" : "filtered-insights";
   const facts = {
-    errors: [...nodeSideProblems, ...archiveErrors(outcomes, draft.limitReached ? order.podLimit : null)],
+    errors: [
+      ...archiveErrors(outcomes, {
+        podLimit: draft.limitReached ? order.podLimit : null,
+        nodeSideProblems: order.nodeSideProblems,
+      }),
+      ...heldProblems,
+    ],
     warnings,
     durationMs: between(startedAtMs, askedAtMs),
     helm: await helm,
@@ -130,7 +134,7 @@ export async function gather(
     counts: countsOf(draft, outcomes),
     failures: failures.slice(0, maxFailures),
     moreFailures: Math.max(0, failures.length - maxFailures),
-    notes: [...nodeSideProblems, ...warnings, ...notes],
+    notes: [...order.nodeSideProblems, ...heldProblems, ...warnings, ...notes],
     durationsMs: {
       listPods: between(startedAtMs, listedAtMs),
       askNodes: between(listedAtMs, askedAtMs),

@@ -11,19 +11,20 @@ import { Journal } from "../adapters/journal.ts";
 import { createLogger } from "../adapters/telemetry.ts";
 import { gatherProgressSchema } from "../api/gather.ts";
 import { makeOrder } from "../core/order.fixture.ts";
-import { inWorld, knowing, newest, startMs, unpacked } from "./gather.fixture.ts";
+import { errorsOf, inWorld, knowing, newest, startMs, unpacked } from "./gather.fixture.ts";
 import type { GatherWorld } from "./gather.ts";
 import { GatherRuns } from "./runs.ts";
 
 const order = makeOrder();
 
-const runsIn = async (world: GatherWorld, registry = new Registry()) => {
+const runsIn = async (world: GatherWorld, registry = new Registry(), holdMs?: number) => {
   const journal = await Journal.open(world.directory);
   const runs = new GatherRuns({
     world,
     journal,
     metrics: gatherMetrics(registry),
     log: createLogger({ name: "test", level: "silent" }),
+    ...(holdMs === undefined ? {} : { holdMs }),
   });
   return { runs, journal, registry };
 };
@@ -194,6 +195,57 @@ test("orders while a gather runs are busy, however many come, and one archive is
     await runs.stop();
     assert.equal((await readdir(world.directory)).filter(isArchiveName), [newest]);
     assert.is((await readdir(join(world.directory, "gathers"))).length, 1);
+  }));
+
+const held = { ...order, holdBeforeWriting: true };
+const holding = { pods: [{}], exporter: knowing, extractors: { "node-1": "127.0.0.1" } };
+const holds = async (runs: GatherRuns): Promise<void> => {
+  while (runs.find("uid-1")?.stage !== "AwaitingNodeSide") await new Promise((resolve) => setTimeout(resolve, 5));
+};
+test("a gather that holds writes nothing until the node side is gone, and then what is wrong with it", () =>
+  inWorld(holding, async (world) => {
+    const { runs } = await runsIn(world);
+    assert.is(runs.release("uid-1", { problems: [] }), "not awaited");
+    runs.start(held);
+    await holds(runs);
+    assert.equal((await readdir(world.directory)).filter(isArchiveName), []);
+    assert.is(runs.release("uid-2", { problems: ["of another"] }), "not awaited");
+    assert.is(runs.release("uid-1", { problems: ["not gone after 2m"] }), "released");
+    assert.is(runs.release("uid-1", { problems: ["said again"] }), "same");
+    await finished(runs, "uid-1");
+    assert.equal(await errorsOf(world), ["not gone after 2m"]);
+    assert.equal(runs.find("uid-1")?.outcome?.notes.slice(0, 1), ["not gone after 2m"]);
+    assert.is(runs.release("uid-1", { problems: ["too late"] }), "same");
+    await runs.stop();
+  }));
+
+test("nobody says that the node side is gone: the gather goes on after a while, with one error", () =>
+  inWorld(holding, async (world) => {
+    const { runs } = await runsIn(world, new Registry(), 50);
+    runs.start(held);
+    await finished(runs, "uid-1");
+    const errors = ["the operator did not say within 0.05 s that the extractors are gone"];
+    assert.equal(await errorsOf(world), errors);
+    assert.is(runs.release("uid-1", { problems: [] }), "not awaited");
+    await runs.stop();
+  }));
+
+test("stopped while it holds: no archive, Interrupted, and it holds again when it is started once more", () =>
+  inWorld(holding, async (world) => {
+    const { runs } = await runsIn(world);
+    runs.start(held);
+    await holds(runs);
+    await runs.stop();
+    assert.equal((await readdir(world.directory)).filter(isArchiveName), []);
+    const next = await runsIn(world);
+    assert.is(next.runs.find("uid-1")?.phase, "Interrupted");
+    assert.is(next.runs.release("uid-1", { problems: [] }), "not awaited");
+    assert.is(next.runs.start(held), "started");
+    await holds(next.runs);
+    assert.is(next.runs.release("uid-1", { problems: [] }), "released");
+    await finished(next.runs, "uid-1");
+    assert.equal(await errorsOf(world), null);
+    await next.runs.stop();
   }));
 
 test.run();

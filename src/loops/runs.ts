@@ -2,7 +2,7 @@
 import type { GatherMetrics } from "../adapters/gather-metrics.ts";
 import type { Journal } from "../adapters/journal.ts";
 import type { Logger } from "../adapters/telemetry.ts";
-import type { GatherOrder, GatherProgress } from "../api/gather.ts";
+import type { GatherOrder, GatherProgress, NodeSideReport } from "../api/gather.ts";
 import { failedResult, type GatherResult, type GatherWorld, gather, type Stage } from "./gather.ts";
 
 export type Started = "started" | "same" | "busy";
@@ -12,12 +12,20 @@ export interface RunsOptions {
   readonly journal: Journal;
   readonly metrics: GatherMetrics;
   readonly log: Logger;
+  /** How long a gather waits until the node side is gone; default 5 minutes. */
+  readonly holdMs?: number;
 }
+
+const defaultHoldMs = 5 * 60_000;
 
 export class GatherRuns {
   readonly #options: RunsOptions;
   readonly #stop = new AbortController();
   #running: { readonly id: string; readonly done: Promise<void> } | undefined;
+  /** The gather that waits for the node side, or did so last; a report that comes twice is none of a stranger's. */
+  #held:
+    | { readonly id: string; state: "waiting" | "released" | "given up"; release(report: NodeSideReport): void }
+    | undefined;
 
   constructor(options: RunsOptions) {
     this.#options = options;
@@ -36,6 +44,16 @@ export class GatherRuns {
   /** Undefined for an id that was never started or is long past. */
   find(id: string): GatherProgress | undefined {
     return this.#options.journal.find(id);
+  }
+
+  /** Lets the gather go on that waits until the node side is gone. */
+  release(id: string, report: NodeSideReport): "released" | "same" | "not awaited" {
+    const held = this.#held;
+    if (held?.id !== id || held.state === "given up") return "not awaited";
+    if (held.state === "released") return "same";
+    held.state = "released";
+    held.release(report);
+    return "released";
   }
 
   /** Ends the running gather; it stays without outcome, so that the next process calls it Interrupted. */
@@ -89,12 +107,36 @@ export class GatherRuns {
       return failedResult("ArchiveWriteFailed", `writing the start marker: ${why}`);
     }
     try {
-      return await gather(order, world, { signal, onStage: (stage) => journal.remember(running(stage)) });
+      return await gather(order, world, {
+        signal,
+        onStage: (stage) => journal.remember(running(stage)),
+        hold: () => this.#hold(order.id),
+      });
     } catch (cause) {
       signal.throwIfAborted();
       log.error({ err: cause }, "A gather broke off");
       const why = cause instanceof Error ? cause.message : String(cause);
       return failedResult("InternalError", why);
     }
+  }
+
+  /** What main says is wrong with the node side once it is gone; one sentence when main says nothing in time. */
+  async #hold(id: string): Promise<readonly string[]> {
+    const { holdMs = defaultHoldMs } = this.#options;
+    const { signal } = this.#stop;
+    signal.throwIfAborted();
+    const { promise, resolve } = Promise.withResolvers<readonly string[] | undefined>();
+    const held = { id, state: "waiting" as const, release: ({ problems }: NodeSideReport) => resolve(problems) };
+    this.#held = held;
+    const wake = () => resolve(undefined);
+    const timer = setTimeout(wake, holdMs);
+    signal.addEventListener("abort", wake, { once: true });
+    const problems = await promise;
+    clearTimeout(timer);
+    signal.removeEventListener("abort", wake);
+    signal.throwIfAborted();
+    if (problems !== undefined) return problems;
+    this.#held = { ...held, state: "given up" };
+    return [`the operator did not say within ${holdMs / 1000} s that the extractors are gone`];
   }
 }
