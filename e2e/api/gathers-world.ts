@@ -81,9 +81,9 @@ export class GathersWorld {
     await this.world.patch(configPath, { metadata: { annotations: { now: `${this.#offsetMs}` } } });
   }
 
-  /** The pair in the gatherer's TLS Secret. */
-  async servingPair(): Promise<{ readonly cert: string; readonly key: string }> {
-    const pair = decodeKeyPair(await this.world.operand({ kind: "Secret", name: names.gathererTls }));
+  /** The pair in a TLS Secret, the gatherer's unless told otherwise. */
+  async servingPair(name: string = names.gathererTls): Promise<{ readonly cert: string; readonly key: string }> {
+    const pair = decodeKeyPair(await this.world.operand({ kind: "Secret", name }));
     if (pair === undefined) throw new Error("there is no serving certificate");
     return { cert: pair.certificate, key: pair.key };
   }

@@ -44,8 +44,8 @@ export class RealGatherer {
     this.#children = [proxy, this.#gatherer];
   }
 
-  /** Once the operator has made its Deployment and certificate. */
-  static async start(gathers: GathersWorld): Promise<RealGatherer> {
+  /** Once the operator has made its Deployment and certificate; `more` are options of the gatherer. */
+  static async start(gathers: GathersWorld, more: readonly string[] = []): Promise<RealGatherer> {
     const { world } = gathers;
     const directory = join(world.server.dir, "gatherer");
     await mkdir(directory, { recursive: true });
@@ -68,7 +68,7 @@ export class RealGatherer {
     const ports = ["--port", `${port}`, "--metrics-port", `${metricsPort}`];
     const program = join(cloneDir, "src/bin/gatherer.ts");
     return new RealGatherer(world, directory, `https://127.0.0.1:${proxyPort}`, proxy, () =>
-      spawn(process.execPath, [program, ...serve, ...ports], { stdio: "ignore" }),
+      spawn(process.execPath, [program, ...serve, ...ports, ...more], { stdio: "ignore" }),
     );
   }
 
