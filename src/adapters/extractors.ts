@@ -55,8 +55,8 @@ const pageSchema = z.object({
 
 export interface Extractors {
   readonly byNode: ReadonlyMap<string, Extractor>;
-  /** Where their DaemonSet wants to run. */
-  readonly placement: Placement;
+  /** Where their DaemonSet wants to run; undefined when there is none. */
+  readonly placement: Placement | undefined;
 }
 
 const anywhere: Placement = { nodeSelector: {}, tolerations: [] };
@@ -72,7 +72,7 @@ export async function findExtractors(
   const placements = await placementsOf(api, selection, signal);
   const byNode = new Map<string, Extractor>();
   let placement: Placement | undefined;
-  if (placements.size === 0) return { byNode, placement: anywhere };
+  if (placements.size === 0) return { byNode, placement };
   const path = `/api/v1/namespaces/${namespace}/pods`;
   for await (const item of listed(api, { path, query: { labelSelector: selector }, signal })) {
     const { data: pod } = extractorPodSchema.safeParse(item);
@@ -84,7 +84,8 @@ export async function findExtractors(
     if (extractor.node !== "" && (extractor.ready || !byNode.has(extractor.node)))
       byNode.set(extractor.node, extractor);
   }
-  return { byNode, placement: placement ?? anywhere };
+  const [first] = placements.values();
+  return { byNode, placement: placement ?? first };
 }
 
 /** The DaemonSets in question, by uid, with where they want to run. */

@@ -317,7 +317,8 @@ async function ask(
     });
   const first = await askAll(queries);
   const outcomes = [...first, ...(await askAll(secondQueries(draft, first)))];
-  return byNode.size === 0 ? outcomes : explainMissing(api, outcomes, { placement, atMost: maxFailures, signal });
+  if (placement === undefined) return outcomes;
+  return explainMissing(api, outcomes, { placement, atMost: maxFailures, signal });
 }
 
 type WriteResult = Pick<GatherOutcome, "succeeded" | "reason" | "message" | "archive">;
