@@ -48,7 +48,10 @@ const answerBytes = 4 * 1024 * 1024;
 const answerBytesPerContainer = 16 * 1024;
 const maxMessageLength = 300;
 
-/** One outcome per query, in their order; throws only when the signal aborts. */
+/**
+ * One outcome per query, in their order; throws only when the signal aborts. All are there after the time one node may take, and the time
+ * after which a node is slow for each round of as many nodes as are asked at a time.
+ */
 export async function askNodes(
   queries: readonly NodeQuery[],
   extractors: ReadonlyMap<string, Extractor>,
