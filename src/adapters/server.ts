@@ -59,7 +59,13 @@ type Methods = Readonly<Partial<Record<"GET" | "POST" | "PUT", Handler>>>;
 export async function serveGatherer(options: ServerOptions): Promise<GathererServer> {
   const { address, port, log, requestTimeoutMs = 60_000 } = options;
   const routes = routesOf(options);
-  const server = createServer((request, response) => {
+  // Node looks every half a minute unless told otherwise, and a slow request could last as much longer.
+  const timeouts = {
+    requestTimeout: requestTimeoutMs,
+    headersTimeout: Math.min(requestTimeoutMs, 10_000),
+    connectionsCheckingInterval: Math.min(requestTimeoutMs, 5_000),
+  };
+  const server = createServer(timeouts, (request, response) => {
     route(routes, request)
       .catch((cause: unknown) => {
         log.error({ err: cause, method: request.method, path: request.url }, "A request failed");
@@ -68,8 +74,6 @@ export async function serveGatherer(options: ServerOptions): Promise<GathererSer
       .then((answer) => send(request, response, answer))
       .catch(() => response.destroy());
   });
-  server.requestTimeout = requestTimeoutMs;
-  server.headersTimeout = Math.min(requestTimeoutMs, 10_000);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, address, resolve);

@@ -12,7 +12,7 @@ export const gatherOrderSchema = z.strictObject({
   /** True: nodes are asked for clear text as well, and an inventory is kept. */
   inventory: z.boolean(),
   podLimit: z.int().min(1).max(1_000_000),
-  nodeTimeoutMs: z.int().min(1_000),
+  nodeTimeoutMs: z.int().min(1_000).max(3_600_000),
   nodeConcurrency: z.int().min(1).max(1_000),
   /** False: images are counted, not described. */
   images: z.boolean(),

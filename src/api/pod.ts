@@ -44,7 +44,7 @@ const optOutSchema = z
   .nullish()
   .transform((annotations) => annotations?.[excludeAnnotation] === "true");
 
-const podSchema = z
+const readablePodSchema = z
   .object({
     metadata: z.object({ namespace: text, name: text, annotations: optOutSchema }),
     spec: z
@@ -71,7 +71,18 @@ const podSchema = z
     phase: status?.phase ?? "",
     initContainers: { specs: spec?.initContainers ?? [], statuses: status?.initContainerStatuses ?? [] },
     containers: { specs: spec?.containers ?? [], statuses: status?.containerStatuses ?? [] },
+    /** It is none by its fields; only its namespace is known, if that. */
+    unreadable: false,
   }));
+const unreadablePod = z
+  .object({ metadata: z.object({ namespace: text }) })
+  .transform(({ metadata }) => metadata.namespace)
+  .catch("");
+/** One broken pod must not cost the others, so it is a pod that says so. */
+const podSchema = readablePodSchema.catch(({ value }) => ({
+  ...readablePodSchema.parse({ metadata: { namespace: unreadablePod.parse(value) } }),
+  unreadable: true,
+}));
 export type Pod = z.infer<typeof podSchema>;
 /** Containers of one sort: as specified, and as the kubelet reports them, which may be in another order. */
 export type PodContainers = Pod["containers"];

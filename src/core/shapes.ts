@@ -10,6 +10,8 @@ export interface Draft {
   pods: number;
   /** Regular containers of the pods that have a shape, duplicates included. */
   containers: number;
+  /** Pods that broke the schema; they are counted as invalid. */
+  unreadable: number;
   /** There were more pods than the limit; the rest was not looked at. */
   limitReached: boolean;
   readonly namespaces: Map<string, DraftNamespace>;
@@ -59,7 +61,7 @@ export interface ShapeContainer {
 const maxReserve = 2;
 
 export function emptyDraft(): Draft {
-  return { pods: 0, containers: 0, limitReached: false, namespaces: new Map(), images: new Set() };
+  return { pods: 0, containers: 0, unreadable: 0, limitReached: false, namespaces: new Map(), images: new Set() };
 }
 
 /** What an order says about pods. */
@@ -93,6 +95,11 @@ function namespaceOf(draft: Draft, name: string): DraftNamespace {
 }
 
 function addPod(draft: Draft, namespace: DraftNamespace, pod: Pod): void {
+  if (pod.unreadable) {
+    draft.unreadable += 1;
+    namespace.invalidCount += 1;
+    return;
+  }
   if (pod.phase === "Succeeded" || pod.phase === "Failed") {
     namespace.terminalCount += 1;
     return;
@@ -139,9 +146,12 @@ function isSettled({ phase, initContainers, containers }: Pod): boolean {
 /** One shape per status, in that order; undefined when one has no counterpart in the specification or no digest. */
 function containerShapes({ specs, statuses }: PodContainers): readonly ContainerShape[] | undefined {
   const shapes: ContainerShape[] = [];
+  let byName: ReadonlyMap<string, PodContainers["specs"][number]> | undefined;
   for (const [index, status] of statuses.entries()) {
     const hinted = specs[index];
-    const spec = hinted?.name === status.name ? hinted : specs.find(({ name }) => name === status.name);
+    // Of equal names the first one counts; it is the last one that a map keeps.
+    byName ??= hinted?.name === status.name ? undefined : new Map(specs.toReversed().map((one) => [one.name, one]));
+    const spec = hinted?.name === status.name ? hinted : byName?.get(status.name);
     if (spec === undefined) return undefined;
     const imageID = digestOfStatus(status.imageID) || digestOf(spec.image);
     if (imageID === "") return undefined;

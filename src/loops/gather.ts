@@ -102,6 +102,7 @@ export async function gather(
   const answers = answersOf(outcomes);
   warnings.push(...replicaWarnings(draft, answers));
   const rows = order.runtimeInfo && order.inventory ? inventoryRows(draft, answers, outcomes) : [];
+  if (draft.unreadable > 0) notes.push(`${draft.unreadable} pods could not be read and are counted as invalid`);
   if (draft.limitReached)
     notes.push(`The limit of ${order.podLimit} pods was reached; the pods after it were not looked at`);
   const prefix = order.namespaces === undefined ? "insights" : "filtered-insights";
