@@ -64,6 +64,8 @@ async function demo(): Promise<void> {
   console.log("Look around:   export KUBECONFIG=$(npm run -s cluster:kubeconfig)");
   console.log(`               export PATH=${cluster.binDir}:$PATH`);
   console.log("               kubectl describe ire cluster; sh hack/extract.sh");
+  console.log("Gather by hand: npm run -s gatherer -- once --kubeconfig $KUBECONFIG --namespace runtime-insights \\");
+  console.log("                  --output by-hand --format table");
   console.log("Take it down:  npm run demo:down");
   if (wrong > 0) throw new Error(`${wrong} containers were not recognised as expected, see the rows marked WRONG`);
 }

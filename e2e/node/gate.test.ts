@@ -1,8 +1,24 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { cloneDir } from "../../hack/cache.ts";
 import { kubectl, waitFor } from "../../hack/kubectl.ts";
 import { openReader } from "../../hack/reader.ts";
-import { applyConfig, gather, installOperator, ours, setGate, testCluster, waitForCondition } from "./world.ts";
+import { gatherOutcomeSchema, inventorySchema } from "../../src/api/gather.ts";
+import {
+  applyConfig,
+  gather,
+  installOperator,
+  namespace,
+  ours,
+  setGate,
+  testCluster,
+  waitForCondition,
+} from "./world.ts";
 
 const cluster = await testCluster();
 
@@ -53,6 +69,23 @@ test("gate enabled: one extractor on each node, and the next gather has runtimes
   assert.is(finished.status?.counts?.nodesAnswered, cluster.nodes.length);
   assert.equal(finished.status?.failures ?? [], []);
   assert.ok((await withRuntime()) > 0);
+});
+
+test("a gather by hand asks our own extractors too, and answers in clear text", async () => {
+  const output = mkdtempSync(join(tmpdir(), "by-hand-"));
+  try {
+    const args = ["--kubeconfig", cluster.kubeconfig, "--output", output, "--namespace", namespace];
+    const command = ["run", "-s", "gatherer", "--", "once", ...args];
+    const { stdout } = await promisify(execFile)("npm", command, { cwd: cloneDir, maxBuffer: 1 << 26 });
+    const { rows, files: _, ...outcome } = JSON.parse(stdout);
+    assert.equal(gatherOutcomeSchema.parse(outcome).failures, []);
+    assert.is(outcome.counts.nodesAnswered, cluster.nodes.length);
+    const found = inventorySchema.shape.rows.parse(rows);
+    const exporter = found.find((row) => row.namespace === namespace && row.container === "exporter");
+    assert.is(exporter?.kind, "Rust");
+  } finally {
+    rmSync(output, { recursive: true });
+  }
 });
 
 test("gate moved to disabled: the node side goes, the gatherer stays", async () => {

@@ -146,7 +146,7 @@ test("what keeps a gather from beginning is said in an outcome without archive",
       args: ["--kubeconfig", file("good"), "--output", file("out")],
       ...{
         reason: "ApiServerUnreachable",
-        says: new RegExp(`the API server ${server} does not answer: .*ECONNREFUSED`),
+        says: new RegExp(`asking the API server ${server}: .*ECONNREFUSED`),
       },
     },
   ];

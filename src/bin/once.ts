@@ -207,7 +207,7 @@ async function open({ kubeconfig, output, caFile, tokenFile, order }: Settings, 
   } catch (cause) {
     await api.close();
     signal.throwIfAborted();
-    return problem("ApiServerUnreachable", `the API server ${server} does not answer`, cause);
+    return problem("ApiServerUnreachable", `asking the API server ${server}`, cause);
   }
   return { api };
 }
