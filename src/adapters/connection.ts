@@ -22,11 +22,13 @@ export interface ApiCall {
   /** Default 30 seconds, for the whole exchange. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Takes the body of an answer of status 200 piece by piece, for one too large to hold; called anew for each answer. */
+  readonly into?: () => (chunk: Buffer) => void;
 }
 
 export interface ApiAnswer {
   readonly status: number;
-  /** The parsed JSON body, undefined when there was none; plain text when it was not JSON. */
+  /** The parsed JSON body, undefined when there was none or it went elsewhere; plain text when it was not JSON. */
   readonly body: unknown;
 }
 
@@ -76,6 +78,11 @@ export class Connection extends KubeConfig implements Api {
       },
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
     });
+    if (call.into !== undefined && answer.statusCode === 200) {
+      const take = call.into();
+      for await (const chunk of answer.body) take(chunk);
+      return { status: answer.statusCode, body: undefined };
+    }
     const text = await answer.body.text();
     return { status: answer.statusCode, body: parse(text) };
   }

@@ -2,6 +2,7 @@
 import { STATUS_CODES } from "node:http";
 import { isIPv6 } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createSecureContext, type SecureContext } from "node:tls";
 import { Agent, request } from "undici";
 import { type FailureReason, type NodeOutcome, type NodeQuery, readAnswer } from "../core/query.ts";
 import type { Extractor, TlsProfile } from "./extractors.ts";
@@ -58,11 +59,10 @@ export async function askNodes(
   options: AskOptions,
 ): Promise<readonly NodeOutcome[]> {
   const reachable = queries.some(({ node }) => extractors.get(node)?.ready);
-  const trust = reachable ? await readTrust(options.credentials) : { ca: "" };
+  const trust = reachable ? await readTrust(options) : {};
   const agent = new Agent({
     connect: {
-      ...("ca" in trust ? { ca: trust.ca } : {}),
-      ...options.tls,
+      ...(trust.secureContext === undefined ? {} : { secureContext: trust.secureContext }),
       servername: options.serverName,
       rejectUnauthorized: true,
       timeout: options.connectTimeoutMs ?? options.timeoutMs,
@@ -81,8 +81,7 @@ export async function askNodes(
     for (const [index, query] of next) {
       options.signal.throwIfAborted();
       const extractor = extractors.get(query.node);
-      const problem = "problem" in trust ? trust.problem : undefined;
-      const one = outcomeOf(query, extractor, problem, { ...options, agent, memory }).then((outcome) => {
+      const one = outcomeOf(query, extractor, trust.problem, { ...options, agent, memory }).then((outcome) => {
         outcomes[index] = outcome;
       });
       asked.push(one);
@@ -106,11 +105,19 @@ async function atMost(work: Promise<void>, timeoutMs: number): Promise<void> {
   timer.abort();
 }
 
+/** One context for all connections: each would spend a good part of its handshake on making its own. */
+interface Trust {
+  readonly secureContext?: SecureContext;
+  /** Why there is none. */
+  readonly problem?: string;
+}
+
 /** Without a certificate of our own CA, Node would trust the public ones. */
-async function readTrust(credentials: Credentials): Promise<{ readonly ca: string } | { readonly problem: string }> {
+async function readTrust({ credentials, tls }: AskOptions): Promise<Trust> {
   try {
     const ca = await credentials.ca();
-    return ca.includes("-----BEGIN CERTIFICATE-----") ? { ca } : { problem: "the CA bundle holds no certificate" };
+    if (!ca.includes("-----BEGIN CERTIFICATE-----")) return { problem: "the CA bundle holds no certificate" };
+    return { secureContext: createSecureContext({ ca, ...tls }) };
   } catch (cause) {
     return { problem: `reading the CA bundle: ${messageOf(cause)}` };
   }

@@ -2,6 +2,8 @@
 import { isIP } from "node:net";
 import { getCiphers, type SecureVersion } from "node:tls";
 import { z } from "zod";
+import { type Wanted, wanted } from "../api/json-cursor.ts";
+import { ListReader } from "../api/list.ts";
 import { type Placement, placementSchema } from "../api/node.ts";
 import { problemOf } from "../api/object.ts";
 import type { Api } from "./connection.ts";
@@ -46,8 +48,14 @@ const extractorPodSchema = z.object({
     })
     .nullish(),
 });
+const extractorPodFields = wanted({
+  metadata: { deletionTimestamp: true, ownerReferences: { uid: true, controller: true } },
+  spec: { nodeName: true },
+  status: { phase: true, podIP: true, conditions: { type: true, status: true } },
+});
 type ExtractorPod = z.infer<typeof extractorPodSchema>;
 
+const pageFields = wanted({ metadata: { continue: true } });
 const pageSchema = z.object({
   metadata: z.object({ continue: z.string().nullish() }).nullish(),
   items: z.array(z.unknown()).nullish(),
@@ -74,7 +82,8 @@ export async function findExtractors(
   let placement: Placement | undefined;
   if (placements.size === 0) return { byNode, placement };
   const path = `/api/v1/namespaces/${namespace}/pods`;
-  for await (const item of listed(api, { path, query: { labelSelector: selector }, signal })) {
+  const list = { path, query: { labelSelector: selector }, fields: extractorPodFields, signal };
+  for await (const item of listed(api, list)) {
     const { data: pod } = extractorPodSchema.safeParse(item);
     if (pod === undefined) continue;
     const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller === true)?.uid ?? "";
@@ -101,7 +110,7 @@ async function placementsOf(
     placements.set(metadata.uid, spec?.template?.spec ?? anywhere);
   };
   if (daemonSetName === undefined) {
-    for await (const item of listed(api, { path, query: {}, signal })) add(item);
+    for await (const item of listed(api, { path, query: {}, fields: true, signal })) add(item);
     return placements;
   }
   const answer = await askPatiently(api, { path: `${path}/${daemonSetName}` }, { what, signal });
@@ -114,17 +123,27 @@ async function placementsOf(
 interface ListCall {
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
+  /** Of an item. */
+  readonly fields: Wanted;
   readonly signal: AbortSignal;
 }
 
-async function* listed(api: Api, { path, query, signal }: ListCall): AsyncGenerator<unknown, void> {
+async function* listed(api: Api, { path, query, fields, signal }: ListCall): AsyncGenerator<unknown, void> {
   let continueToken = "";
   for (let page = 0; page < maxPages; page += 1) {
     const paged = { ...query, limit: pageSize, ...(continueToken === "" ? {} : { continue: continueToken }) };
-    const answer = await askPatiently(api, { path, query: paged }, { what, signal });
+    let items: unknown[] = [];
+    const onItem = (item: unknown) => items.push(item);
+    let reader = new ListReader({ what, fields: pageFields, fieldsOfItem: fields, onItem });
+    const into = () => {
+      items = [];
+      reader = new ListReader({ what, fields: pageFields, fieldsOfItem: fields, onItem });
+      return (chunk: Buffer) => reader.push(chunk);
+    };
+    const answer = await askPatiently(api, { path, query: paged, into }, { what, signal });
     if (answer.status !== 200) throw new Error(`${what}: ${describe(answer)}`);
-    const { metadata, items } = decode(pageSchema, answer.body);
-    yield* items ?? [];
+    const { metadata } = decode(pageSchema, reader.finish());
+    yield* items;
     continueToken = metadata?.continue ?? "";
     if (continueToken === "") return;
   }

@@ -1,6 +1,5 @@
 /** All pods of the cluster, or of some namespaces, page by page. */
-import { z } from "zod";
-import { decodePodPage, type Pod } from "../api/pod.ts";
+import { type Pod, type PodPage, PodPageReader } from "../api/pod.ts";
 import type { Api } from "./connection.ts";
 import { askPatiently, describe } from "./patience.ts";
 
@@ -16,83 +15,79 @@ export interface PodPagesOptions {
 export type PodEvent =
   | { readonly kind: "page"; readonly pods: readonly Pod[] }
   /** The listing took so long that the API server forgot where it was; all pages so far are void and come again. */
-  | { readonly kind: "restart" }
-  /** It did so again, and goes on in a later state of the cluster: pods may be missing or come twice. */
-  | { readonly kind: "gap" };
+  | { readonly kind: "restart" };
 
-/**
- * Pages in list order. A page that fails is asked for again. A listing that expires starts again once, and goes on with a gap from then
- * on if the API server can; if it cannot, and when it leads nowhere, this throws.
- */
+/** Pages in list order. A page that fails is asked for again, a listing that expires starts again once; then it throws. */
 export async function* podPages(api: Api, options: PodPagesOptions): AsyncGenerator<PodEvent> {
-  for (const isLast of [false, true]) {
+  let restarted = false;
+  for (;;) {
     let expired = false;
-    for await (const event of listing(api, options)) {
-      if (event.kind === "page") yield event;
-      else if (!isLast) {
-        expired = true;
-        break;
-      } else if (event.canGoOn) yield { kind: "gap" };
-      else throw new Error("listing pods: the listing expired twice");
+    for await (const page of listing(api, options)) {
+      expired = page === undefined;
+      if (page !== undefined) yield { kind: "page", pods: page };
     }
     if (!expired) return;
+    if (restarted) throw new Error("listing pods: the listing expired twice");
+    restarted = true;
     yield { kind: "restart" };
   }
 }
 
-type ListingEvent =
-  | { readonly kind: "page"; readonly pods: readonly Pod[] }
-  /** Whether it goes on in a later state of the cluster, if one lets it. */
-  | { readonly kind: "expired"; readonly canGoOn: boolean };
-
-async function* listing(api: Api, options: PodPagesOptions): AsyncGenerator<ListingEvent> {
-  const { namespaces, signal, pageSize = 500, delaysMs } = options;
+/** Ends with undefined when the listing expired. The next page is asked for as soon as a page has said where it begins. */
+async function* listing(api: Api, options: PodPagesOptions): AsyncGenerator<readonly Pod[] | undefined> {
+  const { namespaces } = options;
   const paths = namespaces?.toSorted().map((name) => `/api/v1/namespaces/${encodeURIComponent(name)}/pods`);
-  for (const path of paths ?? ["/api/v1/pods"]) {
-    const progress = new Progress();
-    let continueToken = "";
-    do {
-      const query = { limit: pageSize, ...(continueToken === "" ? {} : { continue: continueToken }) };
-      const patience = { what: "listing pods", signal, ...(delaysMs === undefined ? {} : { delaysMs }) };
-      const answer = await askPatiently(api, { path, query }, patience);
-      if (answer.status === 410) {
-        continueToken = resumeToken(answer.body);
-        yield { kind: "expired", canGoOn: continueToken !== "" };
-        progress.check(continueToken, 0);
-        continue;
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const fetchNext = (path: string, token: string) =>
+    token === "" ? undefined : fetchPage(api, path, token, { ...options, signal });
+  try {
+    for (const path of paths ?? ["/api/v1/pods"]) {
+      let fetching: PageFetch | undefined = fetchPage(api, path, "", { ...options, signal });
+      while (fetching !== undefined) {
+        const early: string = await fetching.continueToken;
+        const ahead = fetchNext(path, early);
+        const page: PodPage | undefined = await fetching.page;
+        yield page?.pods;
+        if (page === undefined) return;
+        // A page that came at the second try may be of another state of the cluster than the first try was.
+        fetching = page.continueToken === early ? ahead : fetchNext(path, page.continueToken);
       }
-      if (answer.status !== 200) throw new Error(`listing pods: ${describe(answer)}`);
-      const page = decodePodPage(answer.body);
-      yield { kind: "page", pods: page.pods };
-      continueToken = page.continueToken;
-      progress.check(continueToken, page.pods.length);
-    } while (continueToken !== "");
+    }
+  } finally {
+    stop.abort();
   }
 }
 
-const resumeSchema = z
-  .object({ metadata: z.object({ continue: z.string() }) })
-  .transform(({ metadata }) => metadata.continue)
-  .catch("");
-
-/** What the API server gives with "expired": where to go on, in the state that the cluster has by then; empty when it gives nothing. */
-function resumeToken(body: unknown): string {
-  return resumeSchema.parse(body);
+/** A page that is on its way. */
+interface PageFetch {
+  /** Where the next page begins, as the first try said; empty when that is not known before the page is. Never rejects. */
+  readonly continueToken: Promise<string>;
+  /** Undefined when the listing expired. */
+  readonly page: Promise<PodPage | undefined>;
 }
 
-const maxEmptyPages = 100;
-
-/** A listing has to get on: an API server that is broken could keep us here for ever. */
-class Progress {
-  readonly #tokens = new Set<string>();
-  #empty = 0;
-
-  check(continueToken: string, pods: number): void {
-    if (continueToken === "") return;
-    if (this.#tokens.has(continueToken)) throw new Error("listing pods: the API server comes back to a page");
-    this.#tokens.add(continueToken);
-    this.#empty = pods === 0 ? this.#empty + 1 : 0;
-    if (this.#empty > maxEmptyPages)
-      throw new Error("listing pods: the API server gives one empty page after the other");
-  }
+function fetchPage(api: Api, path: string, token: string, options: PodPagesOptions): PageFetch {
+  const { pageSize = 500, signal, delaysMs } = options;
+  const query = { limit: pageSize, ...(token === "" ? {} : { continue: token }) };
+  const early = Promise.withResolvers<string>();
+  let reader = new PodPageReader();
+  const into = () => {
+    reader = new PodPageReader();
+    return (chunk: Buffer) => {
+      reader.push(chunk);
+      if (reader.continueToken !== undefined) early.resolve(reader.continueToken);
+    };
+  };
+  const read = async (): Promise<PodPage | undefined> => {
+    const patience = { what: "listing pods", signal, ...(delaysMs === undefined ? {} : { delaysMs }) };
+    const answer = await askPatiently(api, { path, query, into }, patience);
+    if (answer.status === 410) return undefined;
+    if (answer.status !== 200) throw new Error(`listing pods: ${describe(answer)}`);
+    return reader.finish();
+  };
+  const page = read().finally(() => early.resolve(""));
+  // Who waits for it learns of a failure; a page that was asked for in vain may fail unheard.
+  page.catch(() => {});
+  return { continueToken: early.promise, page };
 }

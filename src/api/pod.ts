@@ -1,5 +1,7 @@
 /** The few fields of a pod that a gather looks at, and the page of a pod list they come in. */
 import { z } from "zod";
+import { wanted } from "./json-cursor.ts";
+import { ListReader } from "./list.ts";
 
 const text = z
   .string()
@@ -87,23 +89,73 @@ export type Pod = z.infer<typeof podSchema>;
 /** Containers of one sort: as specified, and as the kubelet reports them, which may be in another order. */
 export type PodContainers = Pod["containers"];
 
-const podPageSchema = z
-  .object({
-    metadata: z.object({ continue: text }).nullish(),
-    items: z
-      .array(podSchema)
-      .nullish()
-      .transform((value) => value ?? []),
-  })
-  .transform(({ metadata, items }) => ({ pods: items, continueToken: metadata?.continue ?? "" }));
+const container = { name: true, image: true, command: true, args: true, restartPolicy: true } as const;
+const status = { name: true, imageID: true, containerID: true, state: { terminated: {} } } as const;
+/** The fields of `podSchema`. */
+const podFields = wanted({
+  metadata: { namespace: true, name: true, annotations: { [excludeAnnotation]: true } },
+  spec: {
+    nodeName: true,
+    restartPolicy: true,
+    runtimeClassName: true,
+    initContainers: container,
+    containers: container,
+  },
+  status: { phase: true, initContainerStatuses: status, containerStatuses: status },
+});
+const what = "reading a page of pods";
+const pageFields = new Map([["metadata", wanted({ continue: true })]]);
+const pageSchema = z.object({
+  metadata: z.object({ continue: text }).nullish(),
+  items: z.array(z.unknown()).nullish(),
+});
 
-/** `continueToken` is empty on the last page. */
-export type PodPage = z.infer<typeof podPageSchema>;
+export interface PodPage {
+  readonly pods: readonly Pod[];
+  /** Empty on the last page. */
+  readonly continueToken: string;
+}
 
-/** A page of `GET /api/v1/pods`; throws with the field's path when it is not one. */
+/** A page of `GET /api/v1/pods` while it comes in: each pod is decoded when it is complete, and only that is kept. */
+export class PodPageReader {
+  readonly #pods: Pod[] = [];
+  readonly #list = new ListReader({
+    what,
+    fields: pageFields,
+    fieldsOfItem: podFields,
+    onItem: (item) => {
+      this.#pods.push(decode(podSchema, item, ["items", this.#pods.length]));
+    },
+  });
+
+  push(chunk: Buffer): void {
+    this.#list.push(chunk);
+  }
+
+  /** Where the next page begins, as soon as that is known: a real API server says it before the pods. */
+  get continueToken(): string | undefined {
+    const { metadata, items } = this.#list.fields;
+    return items === undefined ? undefined : pageSchema.safeParse({ metadata }).data?.metadata?.continue;
+  }
+
+  /** The whole page; throws with the field's path when it is none. */
+  finish(): PodPage {
+    const { metadata } = decode(pageSchema, this.#list.finish());
+    return { pods: this.#pods, continueToken: metadata?.continue ?? "" };
+  }
+}
+
+/** A page as a value; throws with the field's path when it is none. */
 export function decodePodPage(value: unknown): PodPage {
-  const result = podPageSchema.safeParse(value);
+  const reader = new PodPageReader();
+  reader.push(Buffer.from(JSON.stringify(value)));
+  return reader.finish();
+}
+
+function decode<T>(schema: z.ZodType<T>, value: unknown, place: readonly PropertyKey[] = []): T {
+  const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  throw new Error(`reading a page of pods: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "invalid"}`);
+  const path = [...place, ...(issue?.path ?? [])].join(".");
+  throw new Error(`${what}: ${path}: ${issue?.message ?? "invalid"}`);
 }

@@ -14,6 +14,8 @@ import {
 import { accountAnnotation, audiences, nameLabel, names } from "./operands.ts";
 
 const labels = { [nameLabel]: names.gatherer };
+/** In the image's folder; the benchmark takes its flags too. */
+export const gathererCommand: readonly string[] = ["node", "gatherer.js"];
 const operatorPods = "runtime-insights-operator";
 
 export function gathererSide(input: DesiredInput, { ca, bundle }: Authority, serving: KeyPair): readonly Draft[] {
@@ -76,7 +78,7 @@ function deployment({ images, settings, namespace, accountUids, tls }: DesiredIn
                 name: "gatherer",
                 image: images.gatherer,
                 imagePullPolicy: "IfNotPresent",
-                command: ["node", "gatherer.js"],
+                command: gathererCommand,
                 env: [
                   { name: "POD_NAMESPACE", value: namespace },
                   { name: "LOG_LEVEL", value: logLevels[settings.logLevel] },
