@@ -7,38 +7,60 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { cloneDir } from "../cache.ts";
 import { extract } from "./extract.ts";
-import { isPart, type Part, parts } from "./extract-plan.ts";
+import { parts as extractParts } from "./extract-plan.ts";
+import { gather } from "./gather.ts";
+import { gatherParts } from "./gather-plan.ts";
 import { asText, type Result, withSection } from "./report.ts";
 
 interface Benchmark {
   readonly summary: string;
+  readonly parts: readonly string[];
+  /** What --rounds is when it is not given. */
+  readonly rounds: number;
   readonly run: (options: Options, log: (line: string) => void) => Promise<Result>;
 }
 
 interface Options {
   readonly containers: number;
   readonly rounds: number;
-  readonly only: readonly Part[];
+  /** Some of the parts. */
+  readonly only: readonly string[];
+}
+
+/** The parts that the options name, as the benchmark's own words. */
+function chosen<Part extends string>(parts: readonly Part[], { only }: Options): readonly Part[] {
+  return parts.filter((part) => only.includes(part));
 }
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   extract: {
     summary:
       "cost per container of the extractor beside its floor, memory and size (root, runc, cargo, cc, go, a JDK, mvn; 10 min)",
-    run: extract,
+    parts: extractParts,
+    rounds: 15,
+    run: (options, log) => extract({ ...options, only: chosen(extractParts, options) }, log),
+  },
+  gather: {
+    summary: "time and memory of gathers on clusters of up to 20,000 pods beside their floor (go; 8 min)",
+    parts: gatherParts,
+    rounds: 6,
+    run: (options, log) => gather({ ...options, only: chosen(gatherParts, options) }, log),
   },
 };
 
-const help = `Usage: npm run bench -- NAME [--json] [--only PART[,PART...]] [--containers N] [--rounds N]
+const help = `Usage: npm run bench -- NAME [--json] [--only PART[,PART...]] [--rounds N] [--containers N]
 
 ${Object.entries(benchmarks)
-  .map(([name, { summary }]) => `  ${name}   ${summary}`)
+  .map(
+    ([name, { summary, parts, rounds }]) =>
+      `  ${name}   ${summary}\n            parts: ${parts.join(", ")}; rounds: ${rounds}`,
+  )
   .join("\n")}
 
   --json           print one array of rows {name, value, unit, floor, ratio, limit, ok}, and nothing else, on standard output
-  --containers N   containers on the node (default 100)
-  --rounds N       times that extractor and floor take turns (default 15)
-  --only PARTS     of extract: ${parts.join(", ")} (default: all)
+  --only PARTS     some parts of the benchmark instead of all
+  --rounds N       times that the program and its floor take turns
+  --containers N   of extract: containers on the node (default 100)
 
 Without --json and --only the rows also go into docs/benchmarks.md. Ends with 1 when a row misses its limit.`;
 
@@ -48,11 +70,11 @@ function positive(text: string, name: string): number {
   return number;
 }
 
-function partsIn(text: string): readonly Part[] {
+function partsIn(text: string, parts: readonly string[]): readonly string[] {
   const wanted = text.split(",");
-  const known = wanted.filter(isPart);
-  if (known.length < wanted.length) throw new Error(`--only names some of ${parts.join(", ")}, with commas`);
-  return known;
+  if (!wanted.every((part) => parts.includes(part)))
+    throw new Error(`--only names some of ${parts.join(", ")}, with commas`);
+  return wanted;
 }
 
 async function main(): Promise<number> {
@@ -62,8 +84,8 @@ async function main(): Promise<number> {
       help: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       containers: { type: "string", default: "100" },
-      rounds: { type: "string", default: "15" },
-      only: { type: "string", default: parts.join(",") },
+      rounds: { type: "string" },
+      only: { type: "string" },
     },
   });
   const [name = "", ...extra] = positionals;
@@ -76,10 +98,11 @@ async function main(): Promise<number> {
     console.error(help);
     return 2;
   }
+  const { parts, rounds } = benchmark;
   const options = {
     containers: positive(values.containers, "containers"),
-    rounds: positive(values.rounds, "rounds"),
-    only: partsIn(values.only),
+    rounds: positive(values.rounds ?? String(rounds), "rounds"),
+    only: values.only === undefined ? parts : partsIn(values.only, parts),
   };
   const result = await benchmark.run(options, (line) => console.error(line));
   const rows = result.tables.flatMap((table) => table.rows);
@@ -88,7 +111,7 @@ async function main(): Promise<number> {
     return rows.every(({ ok }) => ok) ? 0 : 1;
   }
   console.log(asText(result.tables));
-  if (options.only.length === parts.length) {
+  if (parts.every((part) => options.only.includes(part))) {
     const path = join(cloneDir, "docs/benchmarks.md");
     const document = existsSync(path) ? readFileSync(path, "utf8") : "# Benchmarks\n";
     writeFileSync(path, withSection(document, name, result));

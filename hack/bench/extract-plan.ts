@@ -5,7 +5,6 @@ import { kinds } from "./rootfs.ts";
 /** What can be measured alone: each kind, again in the same extractor, with a cold page cache, ... */
 export const parts = ["kinds", "second", "cold", "calls", "growth", "memory"] as const;
 export type Part = (typeof parts)[number];
-export const isPart = (text: string): text is Part => parts.some((part) => part === text);
 
 /** What the node of the benchmark shall do; processes run pinned to `cpu`. */
 export const planSchema = z.strictObject({

@@ -1,0 +1,3 @@
+module runtime-insights.local/gather-floor
+
+go 1.26
