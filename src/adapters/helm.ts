@@ -1,6 +1,6 @@
 /** Reads the objects that Helm made, page by page, beside the rest of a gather; nothing here fails it. */
 import { decodeHelmPage } from "../api/helm.ts";
-import { addHelmObjects, type HelmCharts, helmResources } from "../core/helm.ts";
+import { addHelmObjects, type HelmCharts, type HelmPlural, helmResources, mergeHelmCharts } from "../core/helm.ts";
 import { type Api, metadataOnly } from "./connection.ts";
 import { askPatiently, describe } from "./patience.ts";
 
@@ -26,24 +26,29 @@ export async function readHelmCharts(api: Api, options: HelmOptions): Promise<He
   const charts: HelmCharts = new Map();
   const errors: string[] = [];
   for (const { path, plural } of helmResources) {
-    let read = await readList(api, path, options);
-    if (read.kind === "expired") read = await readList(api, path, options);
+    let read = await readList(api, { path, plural }, options);
+    if (read.kind === "expired") read = await readList(api, { path, plural }, options);
     if (read.kind === "absent") return { charts: null, errors: [] };
-    if (read.kind === "read") addHelmObjects(charts, plural, read.objects);
+    if (read.kind === "read") mergeHelmCharts(charts, read.charts);
     else errors.push(read.kind === "failed" ? read.problem : `listing ${plural}: the listing expired twice`);
   }
   return { charts, errors };
 }
 
 type ListRead =
-  | { readonly kind: "read"; readonly objects: ReturnType<typeof decodeHelmPage>["objects"] }
+  | { readonly kind: "read"; readonly charts: HelmCharts }
   | { readonly kind: "absent" | "expired" }
   | { readonly kind: "failed"; readonly problem: string };
 
-async function readList(api: Api, path: string, { namespaces, signal, delaysMs }: HelmOptions): Promise<ListRead> {
-  const what = `listing ${path.slice(path.lastIndexOf("/") + 1)}`;
+/** Counts page by page, apart from other lists: one that breaks off counts for nothing. */
+async function readList(
+  api: Api,
+  { path, plural }: { readonly path: string; readonly plural: HelmPlural },
+  { namespaces, signal, delaysMs }: HelmOptions,
+): Promise<ListRead> {
+  const what = `listing ${plural}`;
   const only = namespaces === undefined ? undefined : new Set(namespaces);
-  const objects: ReturnType<typeof decodeHelmPage>["objects"] = [];
+  const charts: HelmCharts = new Map();
   try {
     let continueToken = "";
     for (let page = 0; page < maxPages; page += 1) {
@@ -58,9 +63,10 @@ async function readList(api: Api, path: string, { namespaces, signal, delaysMs }
       if (answer.status === 410) return { kind: "expired" };
       if (answer.status !== 200) return { kind: "failed", problem: `${what}: ${describe(answer)}` };
       const decoded = decodeHelmPage(answer.body);
-      objects.push(...decoded.objects.filter(({ namespace }) => only === undefined || only.has(namespace)));
+      const wanted = decoded.objects.filter(({ namespace }) => only === undefined || only.has(namespace));
+      addHelmObjects(charts, plural, wanted);
       continueToken = decoded.continueToken;
-      if (continueToken === "") return { kind: "read", objects };
+      if (continueToken === "") return { kind: "read", charts };
     }
     return { kind: "failed", problem: `${what}: more than ${maxPages} pages` };
   } catch (cause) {

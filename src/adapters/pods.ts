@@ -1,4 +1,5 @@
 /** All pods of the cluster, or of some namespaces, page by page. */
+import { z } from "zod";
 import { type Pod, type PodPage, PodPageReader } from "../api/pod.ts";
 import type { Api } from "./connection.ts";
 import { askPatiently, describe } from "./patience.ts";
@@ -15,26 +16,37 @@ export interface PodPagesOptions {
 export type PodEvent =
   | { readonly kind: "page"; readonly pods: readonly Pod[] }
   /** The listing took so long that the API server forgot where it was; all pages so far are void and come again. */
-  | { readonly kind: "restart" };
+  | { readonly kind: "restart" }
+  /** It did so again, and goes on in a later state of the cluster: pods may be missing or come twice. */
+  | { readonly kind: "gap" };
 
-/** Pages in list order. A page that fails is asked for again, a listing that expires starts again once; then it throws. */
+/**
+ * Pages in list order. A page that fails is asked for again. A listing that expires starts again once, and goes on with a gap from then
+ * on if the API server can; if it cannot, and when it leads nowhere, this throws.
+ */
 export async function* podPages(api: Api, options: PodPagesOptions): AsyncGenerator<PodEvent> {
-  let restarted = false;
-  for (;;) {
+  for (const isLast of [false, true]) {
     let expired = false;
-    for await (const page of listing(api, options)) {
-      expired = page === undefined;
-      if (page !== undefined) yield { kind: "page", pods: page };
+    for await (const event of listing(api, options)) {
+      if (event.kind === "page") yield event;
+      else if (!isLast) {
+        expired = true;
+        break;
+      } else if (event.canGoOn) yield { kind: "gap" };
+      else throw new Error("listing pods: the listing expired twice");
     }
     if (!expired) return;
-    if (restarted) throw new Error("listing pods: the listing expired twice");
-    restarted = true;
     yield { kind: "restart" };
   }
 }
 
-/** Ends with undefined when the listing expired. The next page is asked for as soon as a page has said where it begins. */
-async function* listing(api: Api, options: PodPagesOptions): AsyncGenerator<readonly Pod[] | undefined> {
+type ListingEvent =
+  | { readonly kind: "page"; readonly pods: readonly Pod[] }
+  /** Whether it goes on in a later state of the cluster, if one lets it. */
+  | { readonly kind: "expired"; readonly canGoOn: boolean };
+
+/** The next page is asked for as soon as a page has said where it begins. */
+async function* listing(api: Api, options: PodPagesOptions): AsyncGenerator<ListingEvent> {
   const { namespaces } = options;
   const paths = namespaces?.toSorted().map((name) => `/api/v1/namespaces/${encodeURIComponent(name)}/pods`);
   const stop = new AbortController();
@@ -43,15 +55,24 @@ async function* listing(api: Api, options: PodPagesOptions): AsyncGenerator<read
     token === "" ? undefined : fetchPage(api, path, token, { ...options, signal });
   try {
     for (const path of paths ?? ["/api/v1/pods"]) {
+      const progress = new Progress();
       let fetching: PageFetch | undefined = fetchPage(api, path, "", { ...options, signal });
       while (fetching !== undefined) {
         const early: string = await fetching.continueToken;
         const ahead = fetchNext(path, early);
-        const page: PodPage | undefined = await fetching.page;
-        yield page?.pods;
-        if (page === undefined) return;
+        const fetched: Fetched = await fetching.page;
+        if (fetched.kind === "expired") {
+          const { resumeToken } = fetched;
+          yield { kind: "expired", canGoOn: resumeToken !== "" };
+          progress.check(resumeToken, 0);
+          fetching = fetchNext(path, resumeToken);
+          continue;
+        }
+        const { pods, continueToken } = fetched.page;
+        yield { kind: "page", pods };
+        progress.check(continueToken, pods.length);
         // A page that came at the second try may be of another state of the cluster than the first try was.
-        fetching = page.continueToken === early ? ahead : fetchNext(path, page.continueToken);
+        fetching = continueToken === early ? ahead : fetchNext(path, continueToken);
       }
     }
   } finally {
@@ -63,9 +84,13 @@ async function* listing(api: Api, options: PodPagesOptions): AsyncGenerator<read
 interface PageFetch {
   /** Where the next page begins, as the first try said; empty when that is not known before the page is. Never rejects. */
   readonly continueToken: Promise<string>;
-  /** Undefined when the listing expired. */
-  readonly page: Promise<PodPage | undefined>;
+  readonly page: Promise<Fetched>;
 }
+
+type Fetched =
+  | { readonly kind: "page"; readonly page: PodPage }
+  /** Where to go on, in the state that the cluster has by now; empty when the API server does not say. */
+  | { readonly kind: "expired"; readonly resumeToken: string };
 
 function fetchPage(api: Api, path: string, token: string, options: PodPagesOptions): PageFetch {
   const { pageSize = 500, signal, delaysMs } = options;
@@ -79,15 +104,42 @@ function fetchPage(api: Api, path: string, token: string, options: PodPagesOptio
       if (reader.continueToken !== undefined) early.resolve(reader.continueToken);
     };
   };
-  const read = async (): Promise<PodPage | undefined> => {
+  const read = async (): Promise<Fetched> => {
     const patience = { what: "listing pods", signal, ...(delaysMs === undefined ? {} : { delaysMs }) };
     const answer = await askPatiently(api, { path, query, into }, patience);
-    if (answer.status === 410) return undefined;
+    if (answer.status === 410) return { kind: "expired", resumeToken: resumeTokenOf(answer.body) };
     if (answer.status !== 200) throw new Error(`listing pods: ${describe(answer)}`);
-    return reader.finish();
+    return { kind: "page", page: reader.finish() };
   };
   const page = read().finally(() => early.resolve(""));
   // Who waits for it learns of a failure; a page that was asked for in vain may fail unheard.
   page.catch(() => {});
   return { continueToken: early.promise, page };
+}
+
+const resumeSchema = z
+  .object({ metadata: z.object({ continue: z.string() }) })
+  .transform(({ metadata }) => metadata.continue)
+  .catch("");
+
+/** What the API server gives with "expired": where to go on, in the state that the cluster has by then; empty when it gives nothing. */
+function resumeTokenOf(body: unknown): string {
+  return resumeSchema.parse(body);
+}
+
+const maxEmptyPages = 100;
+
+/** A listing has to get on: an API server that is broken could keep us here for ever. */
+class Progress {
+  readonly #tokens = new Set<string>();
+  #empty = 0;
+
+  check(continueToken: string, pods: number): void {
+    if (continueToken === "") return;
+    if (this.#tokens.has(continueToken)) throw new Error("listing pods: the API server comes back to a page");
+    this.#tokens.add(continueToken);
+    this.#empty = pods === 0 ? this.#empty + 1 : 0;
+    if (this.#empty > maxEmptyPages)
+      throw new Error("listing pods: the API server gives one empty page after the other");
+  }
 }

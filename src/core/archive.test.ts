@@ -3,8 +3,18 @@ import * as assert from "uvu/assert";
 import { decodePodPage } from "../api/pod.ts";
 import type { RuntimeInfo } from "../api/runtime.ts";
 import type { NamespaceInfo, WorkloadInfo } from "../api/workload.ts";
-import { type ArchiveFacts, archiveContent, archiveName, statusEntry, workloadEntry, workloadJson } from "./archive.ts";
+import {
+  type ArchiveFacts,
+  archiveContent,
+  archiveName,
+  type HelmFacts,
+  helmEntry,
+  statusEntry,
+  workloadEntry,
+  workloadJson,
+} from "./archive.ts";
 import { obfuscate } from "./hash.ts";
+import { type HelmCharts, helmJson } from "./helm.ts";
 import { answersOf, merge } from "./merge.ts";
 import { apiPod, digest } from "./pods.fixture.ts";
 import { firstQueries, readAnswer } from "./query.ts";
@@ -212,6 +222,84 @@ test("a document over the limit is left out and the report says so", () => {
   assert.equal(reports[1].errors, [sentence]);
   assert.equal(reports[1].records_count, 0);
   assert.is(archiveContent(facts, 43).dropped, null);
+});
+
+const shopChart = { name: "web", version: "1.2.3.4", resources: new Map([["services", 1] as const]) };
+const charts: HelmCharts = new Map([["shop", new Map([["web", shopChart]])]]);
+const helm: HelmFacts = { charts, errors: [], durationMs: 2_000.9 };
+const reportText = (name: string, rest: string) => `{"name":"${name}",${rest},"panic":null}`;
+const endText = (isHidden: boolean) =>
+  `"container_memory_bytes_usage":0,"uptime_seconds":12.345,"is_global_obfuscation_enabled":${isHidden}}`;
+
+test("with charts: entries sorted, both functions reported after the summary, which has the longer duration", () => {
+  const { entries } = archiveContent({ ...facts, helm, warnings: ["<w>"] });
+  assert.equal(
+    entries.map(({ name }) => name),
+    [helmEntry, workloadEntry, statusEntry],
+  );
+  assert.is(
+    textOf(entries[2]?.bytes),
+    `{"status_reports":[${[
+      reportText("workloads", '"duration_in_ms":2000,"records_count":2,"errors":null,"warnings":null'),
+      reportText("workloads/helmchart_info", '"duration_in_ms":2000,"records_count":1,"errors":null,"warnings":null'),
+      reportText(
+        "workloads/workload_info",
+        '"duration_in_ms":1234,"records_count":1,"errors":null,"warnings":["\\u003cw\\u003e"]',
+      ),
+    ].join(",")}],${endText(false)}`,
+  );
+});
+
+test("charts that failed: their errors in their report, a sentence each in the summary before those of the workloads", () => {
+  const { entries } = archiveContent({
+    ...{ ...facts, errors: ["w"], helm: { charts: new Map(), errors: ["a", "b"], durationMs: 0 } },
+  });
+  const { status_reports: reports } = JSON.parse(textOf(entries[1]?.bytes));
+  const failed = (name: string) => `function "${name}" failed with an error`;
+  assert.equal(
+    reports.map(({ records_count, errors }: Record<string, unknown>) => [records_count, errors]),
+    [
+      [1, [failed("helmchart_info"), failed("helmchart_info"), failed("workload_info")]],
+      [0, ["a", "b"]],
+      [1, ["w"]],
+    ],
+  );
+});
+
+const sizes = { workload: 43, charts: (helmJson(charts) ?? "").length };
+const rooms: readonly { readonly rule: string; readonly room: number; readonly kept: readonly string[] }[] = [
+  { rule: "room for both", room: sizes.workload + sizes.charts, kept: [helmEntry, workloadEntry] },
+  { rule: "room for one: the charts are left out", room: sizes.workload + sizes.charts - 1, kept: [workloadEntry] },
+  { rule: "room for the workload info exactly", room: sizes.workload, kept: [workloadEntry] },
+  { rule: "room for nothing", room: sizes.workload - 1, kept: [] },
+];
+for (const { rule, room, kept } of rooms)
+  test(`size limit: ${rule}; the report is always there`, () => {
+    const { entries } = archiveContent({ ...facts, helm }, room);
+    assert.equal(
+      entries.map(({ name }) => name),
+      [...kept, statusEntry],
+    );
+    const { status_reports: reports } = JSON.parse(textOf(entries.at(-1)?.bytes));
+    const sentence = (name: string, size: number) =>
+      `record ${name}(size=${size}) exceeds the archive size limit ${room} and will not be included in the archive`;
+    assert.equal(
+      reports.slice(1).map(({ errors }: { readonly errors: unknown }) => errors),
+      [
+        kept.includes(helmEntry) ? null : [sentence(helmEntry, sizes.charts)],
+        kept.includes(workloadEntry) ? null : [sentence(workloadEntry, sizes.workload)],
+      ],
+    );
+    assert.is(reports[0].records_count, kept.length);
+  });
+
+test("what is to be hidden is hidden in every entry and its name, and the report says so", () => {
+  const hide = (text: string) => text.replaceAll("1.2.3.4", "0.0.0.0").replaceAll("secret", "***");
+  const { entries } = archiveContent({ ...facts, helm, errors: ["at secret"], obfuscate: hide });
+  assert.match(textOf(entries[0]?.bytes), /"version":"0\.0\.0\.0"/);
+  const status = textOf(entries[2]?.bytes);
+  assert.match(status, /"errors":\["at \*\*\*"\]/);
+  assert.ok(status.endsWith(endText(true)));
 });
 
 test("an archive is named after its second in UTC", () => {

@@ -1,6 +1,15 @@
+import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { addHelmObjects, type HelmCharts, type HelmPlural, helmJson, helmResources, splitChart } from "./helm.ts";
+import {
+  addHelmObjects,
+  type HelmCharts,
+  type HelmPlural,
+  helmJson,
+  helmResources,
+  mergeHelmCharts,
+  splitChart,
+} from "./helm.ts";
 
 const charts: readonly (readonly [chart: string, name: string, version: string])[] = [
   ["nginx-server-1.2.3", "nginx-server", "1.2.3"],
@@ -57,6 +66,26 @@ test("charts of a namespace stand in the order in which they were seen, versions
 test("objects that name no chart leave nothing behind", () => {
   assert.is(jsonOf(["services", "shop", ""]), undefined);
   assert.is(jsonOf(), undefined);
+});
+
+test("lists counted apart and merged in order are the same as counted in one go", () => {
+  const object = fc.record({
+    namespace: fc.constantFrom("shop", "__proto__"),
+    chart: fc.constantFrom("web-1.0", "web", "db-2.0", ""),
+  });
+  fc.assert(
+    fc.property(fc.array(fc.array(object, { maxLength: 6 }), { minLength: 5, maxLength: 5 }), (lists) => {
+      const together: HelmCharts = new Map();
+      const merged: HelmCharts = new Map();
+      for (const [index, { plural }] of helmResources.entries()) {
+        addHelmObjects(together, plural, lists[index] ?? []);
+        const apart: HelmCharts = new Map();
+        addHelmObjects(apart, plural, lists[index] ?? []);
+        mergeHelmCharts(merged, apart);
+      }
+      assert.is(helmJson(merged), helmJson(together));
+    }),
+  );
 });
 
 test("names that objects of JavaScript have are names like others", () => {

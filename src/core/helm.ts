@@ -36,6 +36,19 @@ export function addHelmObjects(charts: HelmCharts, plural: HelmPlural, objects: 
   }
 }
 
+/** Adds what was counted of another list, behind what is there. */
+export function mergeHelmCharts(charts: HelmCharts, more: HelmCharts): void {
+  for (const [namespace, moreOfNamespace] of more) {
+    const ofNamespace = charts.get(namespace) ?? new Map<string, Chart>();
+    charts.set(namespace, ofNamespace);
+    for (const [key, { name, version, resources }] of moreOfNamespace) {
+      const known = ofNamespace.get(key) ?? { name, version, resources: new Map() };
+      ofNamespace.set(key, known);
+      for (const [plural, count] of resources) known.resources.set(plural, (known.resources.get(plural) ?? 0) + count);
+    }
+  }
+}
+
 /** What comes after the last hyphen is a version when it has a dot, or is one of three words. */
 export function splitChart(chart: string): { readonly name: string; readonly version: string } {
   const cut = chart.lastIndexOf("-");

@@ -38,6 +38,15 @@ const rows: readonly (readonly [rule: string, text: string, hidden: string])[] =
 for (const [rule, text, hidden] of rows)
   test(`obfuscation: ${rule}`, () => assert.is(makeObfuscation(facts)(text), hidden));
 
+test("of networks in each other the one whose prefix length is greater as text counts, as upstream has it", () => {
+  const hide = makeObfuscation({
+    networks: ["10.0.0.0/8", "10.128.0.0/14", "10.0.0.0/16"],
+    baseDomain: "",
+    apiHosts: [],
+  });
+  assert.is(hide("10.0.0.0 10.128.0.0 10.128.0.1 10.0.7.7"), "10.0.0.0 10.0.0.1 10.0.0.2 10.0.0.3");
+});
+
 test("one table for all texts of an archive", () => {
   const hide = makeObfuscation(facts);
   assert.equal(

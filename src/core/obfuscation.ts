@@ -22,7 +22,7 @@ interface Network {
 
 /**
  * A function for all texts of one archive: equal addresses become equal ones, the next free one of their network, counted from its
- * start; the addresses of networks themselves stay, those of no known network become 0.0.0.0. Longer domains go before shorter ones.
+ * start; the address of the network itself stays, one of no known network becomes 0.0.0.0. Longer domains go before shorter ones.
  */
 export function makeObfuscation({ networks, baseDomain, apiHosts }: NetworkFacts): (text: string) => string {
   const known = [...new Set([...ownNetworks, ...networks])].sort(moreSpecificFirst).flatMap(parseNetwork);
@@ -49,7 +49,7 @@ function replacementOf(found: string, networks: readonly Network[]): string {
   if (address === undefined) return found;
   const network = networks.find(({ first, size }) => address >= first && address < first + size);
   if (network === undefined) return "0.0.0.0";
-  if (networks.some(({ first }) => first === address)) return found;
+  if (network.first === address) return found;
   network.used = (network.used + 1) % network.size;
   return textOf(network.first + network.used);
 }

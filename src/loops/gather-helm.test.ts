@@ -92,6 +92,20 @@ test("a kind that may not be read costs itself, and is an error", () => {
   });
 });
 
+test("a list that breaks off behind its first page counts for nothing", () => {
+  const script: Script = (path, query) => {
+    if (!path.endsWith("/services")) return helmScript({})(path, query);
+    if (query.has("continue")) return "cut off";
+    return { body: { metadata: { continue: "t" }, items: [item("shop", "web-1.0")] } };
+  };
+  return inWorld({ script }, async (world) => {
+    await run(world, { runtimeInfo: false });
+    assert.not.ok((await unpacked(world))["config/helmchart_info.json"]);
+    const [, helm] = await reportsOf(world);
+    assert.match(JSON.stringify(helm?.errors), /^\["listing services: /);
+  });
+});
+
 test("pages are followed, an expired listing starts again, and a filter holds", () => {
   let expiries = 1;
   const script: Script = (path, query) => {

@@ -1,8 +1,12 @@
 /** Clusters and nodes that say wrong, strange or endless things: what the archive keeps, and what the outcome says. */
+import { readdir, writeFile } from "node:fs/promises";
 import type { RequestListener } from "node:http";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { Script } from "../adapters/api.fixture.ts";
+import { apiPod } from "../core/pods.fixture.ts";
 import { errorsOf, inWorld, run, workloadOf } from "./gather.fixture.ts";
 
 test("nodes that say more than an archive may hold cost the runtimes, never the shapes", () => {
@@ -32,5 +36,174 @@ test("nodes that say more than an archive may hold cost the runtimes, never the 
     assert.ok(outcome.notes.includes(sentence));
   });
 });
+
+const serving =
+  (pages: (token: string) => { readonly status?: number; readonly body: unknown } | "cut off"): Script =>
+  (path, query) =>
+    path === "/api/v1/pods" ? pages(query.get("continue") ?? "") : undefined;
+const page = (pods: readonly unknown[], token?: string) => ({ body: { metadata: { continue: token }, items: pods } });
+const shapesOnly = { runtimeInfo: false, images: false, helm: false };
+
+test("a broken pod is counted as invalid, noted, and costs no other", () => {
+  const items = [apiPod(), null, { ...apiPod(), status: { phase: 1 } }, apiPod({ name: "web-2" })];
+  return inWorld({ script: serving(() => page(items)) }, async (world) => {
+    const { outcome } = await run(world, shapesOnly);
+    assert.is(outcome.counts.pods, 4);
+    assert.equal(outcome.notes, ["2 pods could not be read and are counted as invalid"]);
+    assert.match(await workloadOf(world), /"count":3,"invalidCount":1,"shapes":\[\{"duplicates":1,/);
+  });
+});
+
+for (const [rule, body] of [
+  ["a text", "<html>"],
+  ["nothing", undefined],
+  ["null", null],
+  ["a list", []],
+  ["items that are none", { items: "x" }],
+  ["a token that is none", { metadata: { continue: {} }, items: [] }],
+] as const)
+  test(`${rule} in place of a page: no archive, one sentence, and the older archive stays`, () =>
+    inWorld({ script: serving((token) => (token === "" ? page([apiPod()], "next") : { body })) }, async (world) => {
+      await writeFile(join(world.directory, "insights-2026-01-01-000000.tar.gz"), "older");
+      const { outcome } = await run(world, shapesOnly);
+      assert.equal([outcome.succeeded, outcome.reason, outcome.archive], [false, "PodListFailed", null]);
+      assert.match(outcome.message, /^(?:reading a page of|listing) pods: .{1,200}$/);
+      assert.equal(await readdir(world.directory), ["insights-2026-01-01-000000.tar.gz"]);
+    }));
+
+const endless: readonly { readonly rule: string; readonly script: Script }[] = [
+  { rule: "the same page for ever", script: serving(() => page([apiPod()], "again")) },
+  { rule: "two pages in turn for ever", script: serving((token) => page([apiPod()], token === "a" ? "b" : "a")) },
+  { rule: "empty pages for ever", script: serving((token) => page([], `${token}x`)) },
+];
+for (const { rule, script } of endless)
+  test(`${rule}: the gather fails and says so`, () =>
+    inWorld({ script }, async (world, requests) => {
+      const { outcome } = await run(world, shapesOnly);
+      assert.equal([outcome.succeeded, outcome.reason], [false, "PodListFailed"]);
+      assert.match(
+        outcome.message,
+        /^listing pods: the API server (?:comes back to a page|gives one empty page after)/,
+      );
+      assert.ok(requests.length < 200, `${requests.length}`);
+    }));
+
+test("empty pages between others are no end", () => {
+  const script = serving((token) => (token === "xxx" ? page([apiPod()]) : page([], `${token}x`)));
+  return inWorld({ script }, async (world) => assert.is((await run(world, shapesOnly)).outcome.counts.pods, 1));
+});
+
+const stumbles: readonly (readonly [rule: string, answer: ReturnType<Parameters<typeof serving>[0]>])[] = [
+  ["429", { status: 429, body: {} }],
+  ["500", { status: 500, body: {} }],
+  ["503 without JSON", { status: 503, body: "upstream connect error" }],
+  ["a connection that ends", "cut off"],
+];
+for (const [rule, answer] of stumbles)
+  test(`${rule} on a page in the middle: once is nothing, for ever is the end, and the next gather works`, () => {
+    let failures = 1;
+    const script = serving((token) => {
+      if (token === "") return page([apiPod()], "b");
+      if (token === "c") return page([apiPod({ name: "web-3" })]);
+      failures -= 1;
+      return failures >= 0 ? answer : page([apiPod({ name: "web-2" })], "c");
+    });
+    return inWorld({ script }, async (world) => {
+      assert.is((await run(world, shapesOnly)).outcome.counts.pods, 3);
+      failures = 1_000;
+      const { outcome } = await run(world, shapesOnly);
+      assert.is(outcome.reason, "PodListFailed");
+      assert.match(outcome.message, /^listing pods: .{1,300}$/);
+      failures = 0;
+      assert.is((await run(world, shapesOnly)).outcome.counts.pods, 3);
+    });
+  });
+
+const gone = { status: 410, body: { code: 410, message: "expired" } };
+test("a listing that expires again and again goes on from where the API server can: nothing is lost, and it is said", () => {
+  const asked: string[] = [];
+  const script = serving((token) => {
+    asked.push(token);
+    if (token === "") return page([apiPod()], "old");
+    if (token === "old") return { ...gone, body: { ...gone.body, metadata: { continue: "inconsistent" } } };
+    return page([apiPod({ name: "web-2" })]);
+  });
+  return inWorld({ script }, async (world) => {
+    const { outcome } = await run(world, shapesOnly);
+    assert.equal(asked, ["", "old", "", "old", "inconsistent"]);
+    assert.equal([outcome.succeeded, outcome.counts.pods], [true, 2]);
+    assert.match(outcome.notes.join(), /expired again.*may be missing or counted twice/);
+  });
+});
+
+test("a listing that expires without a way to go on fails the second time", () => {
+  const script = serving((token) => (token === "" ? page([apiPod()], "old") : gone));
+  return inWorld({ script }, async (world) => {
+    const { outcome } = await run(world, shapesOnly);
+    assert.equal([outcome.reason, outcome.message], ["PodListFailed", "listing pods: the listing expired twice"]);
+  });
+});
+
+test("container IDs that pods and nodes share do not mix up their answers", () => {
+  const shared = { id: "containerd://same" };
+  const pods = [
+    { name: "twins", node: "node-1", containers: [shared, { ...shared, command: ["b"] }] },
+    { name: "far", node: "node-2", containers: [{ ...shared, command: ["c"] }] },
+  ];
+  const exporter: RequestListener = (request, response) => {
+    const first = request.socket.localAddress === "127.0.0.1";
+    const says = (os: string) => ({ [shared.id]: { os } });
+    // The second node speaks of the first one's pod too.
+    response.end(JSON.stringify({ shop: first ? { twins: says("one") } : { far: says("two"), twins: says("lie") } }));
+  };
+  return inWorld({ pods, exporter, extractors: { "node-1": "127.0.0.1", "node-2": "127.0.0.2" } }, async (world) => {
+    const { outcome } = await run(world, { inventory: false });
+    const workload = await workloadOf(world);
+    assert.is(workload.split('{"os":"one"}').length - 1, 2);
+    assert.is(workload.split('{"os":"two"}').length - 1, 1);
+    assert.not.match(workload, /lie/);
+    assert.equal(
+      outcome.failures.map(({ node, reason }) => `${node} ${reason}`),
+      ["node-2 UnaskedContainers"],
+    );
+  });
+});
+
+for (const strange of ["__proto__", "constructor", "toString", "7"])
+  test(`a namespace, a pod and a node called ${strange} get their runtimes as any other`, () => {
+    const pods = [{ namespace: strange, name: strange, node: strange, containers: [{ name: strange, id: strange }] }];
+    const detail = `{"containerName":"${strange}","runtimeInfo":{"kind":"${strange}","kindVersion":"1"}}`;
+    const body = `{"${strange}":{"${strange}":{"${strange}":{"kind":"k","__proto__":{"os":"x"},"detail":${detail}}}}}`;
+    return inWorld(
+      { pods, exporter: (_, response) => response.end(body), extractors: { [strange]: "127.0.0.1" } },
+      async (world) => {
+        const { outcome, inventory } = await run(world);
+        assert.equal(outcome.failures, []);
+        assert.match(await workloadOf(world), /"runtimeInfo":\{"kind":"k"\}/);
+        assert.equal(outcome.inventory, [{ kind: strange, version: "1", containers: 1 }]);
+        assert.equal(
+          inventory?.rows.map(({ namespace, pod, container }) => [namespace, pod, container]),
+          [[strange, strange, strange]],
+        );
+      },
+    );
+  });
+
+const images = "/apis/image.openshift.io/v1";
+for (const [rule, body] of [
+  ["HTML", "<html>"],
+  ["null", null],
+  ["wrong types", { dockerImageLayers: "x" }],
+  ["layers of null", { dockerImageLayers: [null] }],
+] as const)
+  test(`an image that is ${rule} is counted and noted, and fails nothing`, () => {
+    const script: Script = (path) => (path === images ? { body: {} } : path.startsWith(images) ? { body } : undefined);
+    return inWorld({ pods: [{}], script }, async (world) => {
+      const { outcome } = await run(world, { runtimeInfo: false });
+      assert.is(outcome.succeeded, true);
+      assert.equal(outcome.notes, ["1 images could not be read"]);
+      assert.match(await workloadOf(world), /^\{"pods":1,"imageCount":1,"namespaces"/);
+    });
+  });
 
 test.run();

@@ -205,6 +205,9 @@ export function failedResult(reason: string, message: string): GatherResult {
   return { outcome: { ...nothing, reason, message }, inventory: null, failures: [] };
 }
 
+const gapNote =
+  "The listing of pods expired again and went on in a later state of the cluster: pods may be missing or counted twice";
+
 type Listed =
   | { readonly kind: "failed"; readonly message: string }
   | {
@@ -236,6 +239,10 @@ async function listPods(order: GatherOrder, world: GatherWorld, signal: AbortSig
       if (event.kind === "restart") {
         notes.push("The listing of pods expired and was started again");
         draft = emptyDraft();
+        continue;
+      }
+      if (event.kind === "gap") {
+        if (!notes.includes(gapNote)) notes.push(gapNote);
         continue;
       }
       addPods(draft, event.pods, rules);
