@@ -1,6 +1,6 @@
 /** All pods of the cluster, or of some namespaces, page by page. */
 import { z } from "zod";
-import { type Pod, type PodPage, PodPageReader } from "../api/pod.ts";
+import { type Pod, PodPageReader } from "../api/pod.ts";
 import type { Api } from "./connection.ts";
 import { askPatiently, describe } from "./patience.ts";
 
@@ -60,19 +60,12 @@ async function* listing(api: Api, options: PodPagesOptions): AsyncGenerator<List
       while (fetching !== undefined) {
         const early: string = await fetching.continueToken;
         const ahead = fetchNext(path, early);
-        const fetched: Fetched = await fetching.page;
-        if (fetched.kind === "expired") {
-          const { resumeToken } = fetched;
-          yield { kind: "expired", canGoOn: resumeToken !== "" };
-          progress.check(resumeToken, 0);
-          fetching = fetchNext(path, resumeToken);
-          continue;
-        }
-        const { pods, continueToken } = fetched.page;
-        yield { kind: "page", pods };
-        progress.check(continueToken, pods.length);
+        const page: Fetched = await fetching.page;
+        if (page.kind === "page") yield page;
+        else yield { kind: "expired", canGoOn: page.continueToken !== "" };
+        progress.check(page.continueToken, page.kind === "page" ? page.pods.length : 0);
         // A page that came at the second try may be of another state of the cluster than the first try was.
-        fetching = continueToken === early ? ahead : fetchNext(path, continueToken);
+        fetching = page.continueToken === early ? ahead : fetchNext(path, page.continueToken);
       }
     }
   } finally {
@@ -80,17 +73,34 @@ async function* listing(api: Api, options: PodPagesOptions): AsyncGenerator<List
   }
 }
 
+const maxEmptyPages = 100;
+
+/** A listing has to get on: an API server that is broken could keep us here for ever. */
+class Progress {
+  readonly #tokens = new Set<string>();
+  #empty = 0;
+
+  check(continueToken: string, pods: number): void {
+    if (continueToken === "") return;
+    if (this.#tokens.has(continueToken)) throw new Error("listing pods: the API server comes back to a page");
+    this.#tokens.add(continueToken);
+    this.#empty = pods === 0 ? this.#empty + 1 : 0;
+    if (this.#empty > maxEmptyPages) throw new Error("listing pods: the API server gives one empty page after another");
+  }
+}
+
+/** A page, or that the listing expired; the token says where it goes on, and is empty when it does not. */
+type Fetched = { readonly continueToken: string } & (
+  | { readonly kind: "page"; readonly pods: readonly Pod[] }
+  | { readonly kind: "expired" }
+);
+
 /** A page that is on its way. */
 interface PageFetch {
   /** Where the next page begins, as the first try said; empty when that is not known before the page is. Never rejects. */
   readonly continueToken: Promise<string>;
   readonly page: Promise<Fetched>;
 }
-
-type Fetched =
-  | { readonly kind: "page"; readonly page: PodPage }
-  /** Where to go on, in the state that the cluster has by now; empty when the API server does not say. */
-  | { readonly kind: "expired"; readonly resumeToken: string };
 
 function fetchPage(api: Api, path: string, token: string, options: PodPagesOptions): PageFetch {
   const { pageSize = 500, signal, delaysMs } = options;
@@ -107,9 +117,9 @@ function fetchPage(api: Api, path: string, token: string, options: PodPagesOptio
   const read = async (): Promise<Fetched> => {
     const patience = { what: "listing pods", signal, ...(delaysMs === undefined ? {} : { delaysMs }) };
     const answer = await askPatiently(api, { path, query, into }, patience);
-    if (answer.status === 410) return { kind: "expired", resumeToken: resumeTokenOf(answer.body) };
+    if (answer.status === 410) return { kind: "expired", continueToken: resumeToken(answer.body) };
     if (answer.status !== 200) throw new Error(`listing pods: ${describe(answer)}`);
-    return { kind: "page", page: reader.finish() };
+    return { kind: "page", ...reader.finish() };
   };
   const page = read().finally(() => early.resolve(""));
   // Who waits for it learns of a failure; a page that was asked for in vain may fail unheard.
@@ -122,24 +132,7 @@ const resumeSchema = z
   .transform(({ metadata }) => metadata.continue)
   .catch("");
 
-/** What the API server gives with "expired": where to go on, in the state that the cluster has by then; empty when it gives nothing. */
-function resumeTokenOf(body: unknown): string {
+/** What the API server gives with "expired": where to go on, in the state that the cluster has by then. */
+function resumeToken(body: unknown): string {
   return resumeSchema.parse(body);
-}
-
-const maxEmptyPages = 100;
-
-/** A listing has to get on: an API server that is broken could keep us here for ever. */
-class Progress {
-  readonly #tokens = new Set<string>();
-  #empty = 0;
-
-  check(continueToken: string, pods: number): void {
-    if (continueToken === "") return;
-    if (this.#tokens.has(continueToken)) throw new Error("listing pods: the API server comes back to a page");
-    this.#tokens.add(continueToken);
-    this.#empty = pods === 0 ? this.#empty + 1 : 0;
-    if (this.#empty > maxEmptyPages)
-      throw new Error("listing pods: the API server gives one empty page after the other");
-  }
 }
