@@ -3,8 +3,10 @@ import fc from "fast-check";
 
 export interface Case {
   readonly podLimit: number;
+  /** What exporters answer with, by node, where it is not 200. */
+  readonly statuses?: Readonly<Record<string, number>> | undefined;
   /** In list order, a namespace's pods together, as the API server sorts them. */
-  readonly pods: readonly ApiPod[];
+  readonly pods: readonly unknown[];
   /** By node, namespace, pod and container reference. */
   readonly answers: Readonly<Record<string, unknown>>;
   readonly images: Readonly<Record<string, unknown>>;

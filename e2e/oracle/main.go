@@ -1,5 +1,6 @@
 // The oracle says which bytes an archive must have. It follows the written rules of the archive with Go's own JSON, regular
-// expressions and white space, and shares no line with the gatherer. Standard input: one case per line; output: one result per line.
+// expressions and white space, and shares no line with the gatherer. Standard input: one case per line; output: one result per line. With argument `texts`: one JSON
+// string per line, and what the rules make of each.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 
 // Case is what the cluster holds: pods in list order, what each node's exporter answers, images, and what Helm made.
 type Case struct {
+	Statuses map[string]int          `json:"statuses"`
 	PodLimit int                     `json:"podLimit"`
 	Pods     []Pod                   `json:"pods"`
 	Answers  map[string]answer       `json:"answers"`
@@ -128,7 +130,7 @@ type container struct {
 type result struct {
 	Workload string  `json:"workload"`
 	Helm     *string `json:"helm"`
-	Limit    bool    `json:"limit"`
+	Report   string  `json:"report"`
 }
 
 var reference = regexp.MustCompile(`^((?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*(?::[0-9]+)?/)?` +
@@ -220,6 +222,7 @@ func gather(c Case) result {
 	limit := false
 	images := map[string]bool{}
 	open := map[string]*namespace{}
+	asked := map[string]map[place]bool{}
 	for _, pod := range c.Pods {
 		entry := open[pod.Metadata.Namespace]
 		if entry == nil {
@@ -270,8 +273,13 @@ func gather(c Case) result {
 			if phase != "Running" || reference == "" {
 				continue
 			}
-			info, has := c.Answers[pod.Spec.NodeName][pod.Metadata.Namespace][pod.Metadata.Name][reference]
-			if has && !reflect.DeepEqual(info, runtimeInfo{}) {
+			node := pod.Spec.NodeName
+			if asked[node] == nil {
+				asked[node] = map[place]bool{}
+			}
+			asked[node][place{pod.Metadata.Namespace, pod.Metadata.Name, reference}] = true
+			info, has := c.Answers[node][pod.Metadata.Namespace][pod.Metadata.Name][reference]
+			if has && c.Statuses[node] == 0 && !reflect.DeepEqual(info, runtimeInfo{}) {
 				regular[i].RuntimeInfo = &info
 			}
 		}
@@ -290,7 +298,12 @@ func gather(c Case) result {
 			out.Images[id] = describe(image)
 		}
 	}
-	return result{Workload: text(out), Helm: helm(c.Helm), Limit: limit}
+	errors := nodeErrors(c, asked)
+	if limit {
+		errors = append(errors, fmt.Sprintf("the %d limit for number of pods gathered was reached", c.PodLimit))
+	}
+	charts := helm(c.Helm)
+	return result{Workload: text(out), Helm: charts, Report: reportOf(errors, charts != nil)}
 }
 
 func describe(image clusterImage) imageInfo {
@@ -362,18 +375,30 @@ func text(value any) string {
 }
 
 func main() {
+	answer := func(line []byte) (any, error) {
+		var c Case
+		err := json.Unmarshal(line, &c)
+		return gather(c), err
+	}
+	if len(os.Args) > 1 && os.Args[1] == "texts" {
+		answer = func(line []byte) (any, error) {
+			var one string
+			err := json.Unmarshal(line, &one)
+			return describeText(one), err
+		}
+	}
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 64<<20)
 	for lines.Scan() {
-		var c Case
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			fmt.Fprintln(os.Stderr, "oracle: reading a case:", err)
+		said, err := answer(lines.Bytes())
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "oracle: reading a line:", err)
 			os.Exit(1)
 		}
-		fmt.Println(text(gather(c)))
+		fmt.Println(text(said))
 	}
 	if err := lines.Err(); err != nil {
-		fmt.Fprintln(os.Stderr, "oracle: reading cases:", err)
+		fmt.Fprintln(os.Stderr, "oracle: reading lines:", err)
 		os.Exit(1)
 	}
 }
