@@ -18,7 +18,7 @@ import { Journal } from "../adapters/journal.ts";
 import { serveGatherer } from "../adapters/server.ts";
 import { createLogger, type LogLevel, logLevels, serveTelemetry } from "../adapters/telemetry.ts";
 import { ownExporters } from "../core/exporters.ts";
-import type { GatherWorld } from "../loops/gather.ts";
+import type { GatherWorld } from "../loops/gather-world.ts";
 import { GatherRuns } from "../loops/runs.ts";
 import { terminated, UsageError, wholeNumber } from "./arguments.ts";
 import { once } from "./once.ts";

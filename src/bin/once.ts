@@ -11,7 +11,8 @@ import { type ArchiveInfo, type GatherOrder, gatherOrderSchema } from "../api/ga
 import { helmEntry, statusEntry, workloadEntry } from "../core/archive.ts";
 import { chosenExporters, type ExporterAccess } from "../core/exporters.ts";
 import { type ByHand, outcomeJson, outcomeReport } from "../core/report.ts";
-import { failedResult, type GatherWorld, gather, type Stage } from "../loops/gather.ts";
+import { failedResult, gather, type Stage } from "../loops/gather.ts";
+import type { GatherWorld } from "../loops/gather-world.ts";
 import { matching, terminated, UsageError, wholeNumber } from "./arguments.ts";
 
 const formats = ["json", "table"] as const;

@@ -58,6 +58,11 @@ const errorRows: readonly {
     errors: ["the node has no extractor pod (2 nodes)"],
   },
   {
+    rule: "one entry that nobody asked for",
+    outcomes: [answered("a", { unasked: 1 })],
+    errors: ["the answer speaks of 1 container that was not asked for; ignored"],
+  },
+  {
     rule: "missing clear text is no error of the archive",
     outcomes: [answered("a", { lacksDetail: true })],
     errors: [],

@@ -39,11 +39,11 @@ function flawsOf({ problems, unasked }: Extract<NodeOutcome, { readonly kind: "a
       : [`${problems.length} ${entries} of the answer dropped, the first because of ${first}`]),
     ...(unasked === 0
       ? []
-      : [`the answer speaks of ${unasked} ${containers(unasked)} that were not asked for; ignored`]),
+      : [
+          `the answer speaks of ${unasked} ${unasked === 1 ? "container that was" : "containers that were"} not asked for; ignored`,
+        ]),
   ];
 }
-
-const containers = (count: number) => (count === 1 ? "container" : "containers");
 
 /** Nodes with containers but without an extractor are skipped, not failed: a config may exclude them. */
 export function countsOf(draft: Draft, outcomes: readonly NodeOutcome[]): GatherCounts {

@@ -16,7 +16,8 @@ import { ownExporters } from "../core/exporters.ts";
 import { obfuscate } from "../core/hash.ts";
 import { makeOrder } from "../core/order.fixture.ts";
 import { apiPod, type PodOptions } from "../core/pods.fixture.ts";
-import { type GatherOptions, type GatherResult, type GatherWorld, gather } from "./gather.ts";
+import { type GatherOptions, type GatherResult, gather } from "./gather.ts";
+import type { GatherWorld } from "./gather-world.ts";
 
 const authority = await makeAuthority();
 const certificate = await authority.certificate("runtime-insights-exporter.runtime-insights.svc");

@@ -12,7 +12,7 @@ import { createLogger } from "../adapters/telemetry.ts";
 import { gatherProgressSchema } from "../api/gather.ts";
 import { makeOrder } from "../core/order.fixture.ts";
 import { errorsOf, inWorld, knowing, newest, startMs, unpacked } from "./gather.fixture.ts";
-import type { GatherWorld } from "./gather.ts";
+import type { GatherWorld } from "./gather-world.ts";
 import { GatherRuns } from "./runs.ts";
 
 const order = makeOrder();

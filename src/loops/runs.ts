@@ -3,7 +3,8 @@ import type { GatherMetrics } from "../adapters/gather-metrics.ts";
 import type { Journal } from "../adapters/journal.ts";
 import type { Logger } from "../adapters/telemetry.ts";
 import type { GatherOrder, GatherProgress, NodeSideReport } from "../api/gather.ts";
-import { failedResult, type GatherResult, type GatherWorld, gather, type Stage } from "./gather.ts";
+import { failedResult, type GatherResult, gather, type Stage } from "./gather.ts";
+import type { GatherWorld } from "./gather-world.ts";
 
 export type Started = "started" | "same" | "busy";
 

@@ -1,0 +1,55 @@
+/** The second part of a gather: the nodes are asked, then those that run replicas of what stayed unanswered. */
+import { askNodes } from "../adapters/exporters.ts";
+import { type Extractors, findExtractors, readTlsProfile } from "../adapters/extractors.ts";
+import { explainMissing } from "../adapters/nodes.ts";
+import type { GatherOrder } from "../api/gather.ts";
+import { firstQueries, fullQueries, type NodeOutcome, type NodeQuery, secondQueries } from "../core/query.ts";
+import type { Draft } from "../core/shapes.ts";
+import { type GatherWorld, problemOf } from "./gather-world.ts";
+
+/** So many of the nodes without an extractor are asked why. */
+const maxExplained = 20;
+
+interface AskContext {
+  readonly signal: AbortSignal;
+  readonly notes: string[];
+  readonly unknownOptOuts: string | undefined;
+}
+
+/** One outcome for each query; empty when there is nothing to ask about. */
+export async function ask(
+  draft: Draft,
+  order: GatherOrder,
+  world: GatherWorld,
+  { signal, notes, unknownOptOuts }: AskContext,
+): Promise<readonly NodeOutcome[]> {
+  const queries = order.inventory ? fullQueries(draft) : firstQueries(draft);
+  if (queries.length === 0) return [];
+  const allFailed = (reason: "Unreachable" | "OptOutsUnknown", message: string): readonly NodeOutcome[] =>
+    queries.map((query) => ({ kind: "failed", query, reason, message }));
+  if (unknownOptOuts !== undefined)
+    return allFailed("OptOutsUnknown", `no node was asked, since who opted out is not known: ${unknownOptOuts}`);
+  const { api, exporters, credentials, maxAnswerBytes, exporterPort, connectTimeoutMs, retryAfterMs } = world;
+  let extractors: Extractors;
+  try {
+    extractors = await findExtractors(api, exporters, signal);
+  } catch (cause) {
+    return allFailed("Unreachable", problemOf(cause, signal));
+  }
+  const { byNode, placement } = extractors;
+  const tls = await readTlsProfile(api, signal);
+  if (tls.kind === "guessed") notes.push(`The Intermediate TLS profile was assumed: ${tls.problem}`);
+  const askAll = (all: readonly NodeQuery[]) =>
+    askNodes(all, byNode, {
+      ...{ serverName: exporters.serverName, credentials, signal, tls: tls.profile },
+      ...{ detail: order.inventory, timeoutMs: order.nodeTimeoutMs, concurrency: order.nodeConcurrency },
+      ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
+      ...(exporterPort === undefined ? {} : { port: exporterPort }),
+      ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  const first = await askAll(queries);
+  const outcomes = [...first, ...(await askAll(secondQueries(draft, first)))];
+  if (placement === undefined) return outcomes;
+  return explainMissing(api, outcomes, { placement, atMost: maxExplained, signal });
+}
