@@ -8,8 +8,10 @@ export interface PodPagesOptions {
   /** Absent means all. */
   readonly namespaces?: readonly string[] | undefined;
   readonly signal: AbortSignal;
-  /** Default 500. */
+  /** Default 500; fewer for a while after a page that was too large. */
   readonly pageSize?: number;
+  /** A page of more bytes is asked for again in smaller pieces, down to single pods; default 32 MiB. */
+  readonly maxPageBytes?: number;
   readonly delaysMs?: readonly number[];
 }
 
@@ -51,12 +53,13 @@ async function* listing(api: Api, options: PodPagesOptions): AsyncGenerator<List
   const paths = namespaces?.toSorted().map((name) => `/api/v1/namespaces/${encodeURIComponent(name)}/pods`);
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
+  const size = new PageSize(options);
   const fetchNext = (path: string, token: string) =>
-    token === "" ? undefined : fetchPage(api, path, token, { ...options, signal });
+    token === "" ? undefined : fetchPage(api, path, token, size, { ...options, signal });
   try {
     for (const path of paths ?? ["/api/v1/pods"]) {
       const progress = new Progress();
-      let fetching: PageFetch | undefined = fetchPage(api, path, "", { ...options, signal });
+      let fetching: PageFetch | undefined = fetchPage(api, path, "", size, { ...options, signal });
       while (fetching !== undefined) {
         const early: string = await fetching.continueToken;
         const ahead = fetchNext(path, early);
@@ -65,11 +68,40 @@ async function* listing(api: Api, options: PodPagesOptions): AsyncGenerator<List
         else yield { kind: "expired", canGoOn: page.continueToken !== "" };
         progress.check(page.continueToken, page.kind === "page" ? page.pods.length : 0);
         // A page that came at the second try may be of another state of the cluster than the first try was.
+        if (page.continueToken !== early) ahead?.cancel();
         fetching = page.continueToken === early ? ahead : fetchNext(path, page.continueToken);
       }
     }
   } finally {
     stop.abort();
+  }
+}
+
+const defaultPageSize = 500;
+const defaultMaxPageBytes = 32 * 1024 * 1024;
+
+/** How many pods are asked for at a time: anybody who may make pods decides how large they are. */
+class PageSize {
+  readonly maxBytes: number;
+  readonly #most: number;
+  #now: number;
+
+  constructor({ pageSize = defaultPageSize, maxPageBytes = defaultMaxPageBytes }: PodPagesOptions) {
+    this.maxBytes = maxPageBytes;
+    this.#most = pageSize;
+    this.#now = pageSize;
+  }
+
+  get now(): number {
+    return this.#now;
+  }
+
+  tooLarge(limit: number): void {
+    this.#now = Math.max(1, Math.min(this.#now, Math.floor(limit / 8)));
+  }
+
+  fits(bytes: number): void {
+    if (bytes < this.maxBytes / 8) this.#now = Math.min(this.#most, 2 * this.#now);
   }
 }
 
@@ -100,31 +132,60 @@ interface PageFetch {
   /** Where the next page begins, as the first try said; empty when that is not known before the page is. Never rejects. */
   readonly continueToken: Promise<string>;
   readonly page: Promise<Fetched>;
+  /** For a page that was asked for in vain. */
+  readonly cancel: () => void;
 }
 
-function fetchPage(api: Api, path: string, token: string, options: PodPagesOptions): PageFetch {
-  const { pageSize = 500, signal, delaysMs } = options;
-  const query = { limit: pageSize, ...(token === "" ? {} : { continue: token }) };
+class PageTooLarge extends Error {}
+
+function fetchPage(api: Api, path: string, token: string, size: PageSize, options: PodPagesOptions): PageFetch {
   const early = Promise.withResolvers<string>();
-  let reader = new PodPageReader();
-  const into = () => {
-    reader = new PodPageReader();
-    return (chunk: Buffer) => {
-      reader.push(chunk);
-      if (reader.continueToken !== undefined) early.resolve(reader.continueToken);
-    };
-  };
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
   const read = async (): Promise<Fetched> => {
-    const patience = { what: "listing pods", signal, ...(delaysMs === undefined ? {} : { delaysMs }) };
-    const answer = await askPatiently(api, { path, query, into }, patience);
+    for (;;) {
+      const limit = size.now;
+      try {
+        return await readPage(limit);
+      } catch (cause) {
+        if (!(cause instanceof PageTooLarge)) throw cause;
+        size.tooLarge(limit);
+      }
+    }
+  };
+  const readPage = async (limit: number): Promise<Fetched> => {
+    const tooLarge = new AbortController();
+    let reader = new PodPageReader();
+    let bytes = 0;
+    const into = () => {
+      reader = new PodPageReader();
+      bytes = 0;
+      return (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > size.maxBytes && limit > 1) return tooLarge.abort(new PageTooLarge());
+        reader.push(chunk);
+        if (reader.continueToken !== undefined) early.resolve(reader.continueToken);
+      };
+    };
+    const { delaysMs } = options;
+    const patience = { what: "listing pods", signal: AbortSignal.any([signal, tooLarge.signal]) };
+    const query = { limit, ...(token === "" ? {} : { continue: token }) };
+    const answer = await askPatiently(
+      api,
+      { path, query, into },
+      { ...patience, ...(delaysMs === undefined ? {} : { delaysMs }) },
+    );
+    tooLarge.signal.throwIfAborted();
     if (answer.status === 410) return { kind: "expired", continueToken: resumeToken(answer.body) };
     if (answer.status !== 200) throw new Error(`listing pods: ${describe(answer)}`);
-    return { kind: "page", ...reader.finish() };
+    const page = reader.finish();
+    size.fits(bytes);
+    return { kind: "page", ...page };
   };
   const page = read().finally(() => early.resolve(""));
   // Who waits for it learns of a failure; a page that was asked for in vain may fail unheard.
   page.catch(() => {});
-  return { continueToken: early.promise, page };
+  return { continueToken: early.promise, page, cancel: () => stop.abort() };
 }
 
 const resumeSchema = z
