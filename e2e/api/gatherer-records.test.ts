@@ -13,7 +13,7 @@ import { Connection } from "../../src/adapters/connection.ts";
 import { ImageCache } from "../../src/adapters/images.ts";
 import { ownExporters } from "../../src/core/exporters.ts";
 import { newest, run, startMs, unpacked } from "../../src/loops/gather.fixture.ts";
-import type { GatherWorld } from "../../src/loops/gather.ts";
+import type { GatherWorld } from "../../src/loops/gather-world.ts";
 
 const own = "runtime-insights";
 const account = "runtime-insights-gatherer";

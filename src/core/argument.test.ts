@@ -43,6 +43,39 @@ test("a result holds no space, and no slash, and is part of the argument", () =>
   );
 });
 
+/** The steps of the rule one by one, on lists of characters. */
+function expectedArgument(argument: string): string {
+  const spaces = [9, 10, 11, 12, 13, 32, 0x85, 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000];
+  const isSpace = (one: string) => {
+    const code = one.charCodeAt(0);
+    return spaces.includes(code) || (code >= 0x2000 && code <= 0x200a);
+  };
+  const between = (all: readonly string[], isOut: (one: string) => boolean) => {
+    const first = all.findIndex((one) => !isOut(one));
+    return first === -1 ? [] : all.slice(first, all.findLastIndex((one) => !isOut(one)) + 1);
+  };
+  const before = (all: readonly string[], what: string) => (all.includes(what) ? all.slice(0, all.indexOf(what)) : all);
+  const word = before(between(argument.split(""), isSpace), " ");
+  const isFlag = word[0] === "-";
+  if (isFlag && !word.includes("=")) return "";
+  const path = between(isFlag ? before(word, "=") : word, (one) => one === "/" || one === "\\");
+  const slash = path.includes("/") ? "/" : "\\";
+  return path.slice(path.lastIndexOf(slash) + 1).join("");
+}
+
+test("arguments of every kind come out as the steps of the rule one by one have it", () => {
+  const units = fc.oneof(
+    fc.constantFrom(..." /\\-=\t\na\u0085\u00a0\u2003\u200b\ufeff".split("")),
+    fc.nat(0xffff).map((code) => String.fromCharCode(code)),
+  );
+  fc.assert(
+    fc.property(fc.array(units, { maxLength: 16 }), (all) => {
+      assert.is(normalizeArgument(all.join("")), expectedArgument(all.join("")));
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
 test("a plain name is its own result", () => {
   fc.assert(
     fc.property(fc.stringMatching(/^[a-z0-9_.]{1,20}$/), (name) => {

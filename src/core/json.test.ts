@@ -40,6 +40,36 @@ test("what is written parses back", () => {
   );
 });
 
+const short: ReadonlyMap<number, string> = new Map([
+  [8, "\\b"],
+  [9, "\\t"],
+  [10, "\\n"],
+  [12, "\\f"],
+  [13, "\\r"],
+  [34, '\\"'],
+  [92, "\\\\"],
+]);
+/** One code point as Go writes it, told by its number alone. */
+function escaped(point: number): string {
+  const isLong = point < 0x20 || [0x3c, 0x3e, 0x26, 0x2028, 0x2029].includes(point);
+  if (point >= 0xd800 && point <= 0xdfff) return "\ufffd";
+  return short.get(point) ?? (isLong ? `\\u${point.toString(16).padStart(4, "0")}` : String.fromCodePoint(point));
+}
+const units = fc
+  .array(fc.oneof(fc.nat(0x7f), fc.nat(0xffff), fc.constantFrom(0x2028, 0x2029, 0xd800, 0xdc00)))
+  .map((codes) => String.fromCharCode(...codes));
+
+test("text of any UTF-16 units, halves of pairs too, is written point by point", () => {
+  fc.assert(
+    fc.property(units, (text) => {
+      const points = Array.from(text, (character) => escaped(character.codePointAt(0) ?? 0));
+      assert.is(goJson(text), `"${points.join("")}"`);
+      assert.is(goJson({ [text]: text }), `{${goJson(text)}:${goJson(text)}}`);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
 test("text of any code points parses back and holds none that HTML would see", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), (text) => {
