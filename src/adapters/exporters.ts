@@ -133,7 +133,7 @@ async function outcomeOf(
     kind: "failed",
     query,
     reason,
-    message: message.replaceAll(/\s+/g, " ").slice(0, maxMessageLength),
+    message: message.replaceAll(/[\s\p{Cc}\p{Cf}]+/gu, " ").slice(0, maxMessageLength),
   });
   if (extractor === undefined) return failed("NoExtractorPod", "the node has no extractor pod");
   if (!extractor.ready) return failed("ExtractorNotReady", "the extractor pod of the node is not ready");

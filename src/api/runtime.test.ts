@@ -87,4 +87,14 @@ test("a detail is read with defaults, and what the inventory does not show is le
   });
 });
 
+test("clear text that a terminal would obey is made harmless", () => {
+  const kind = "Java\u001b[2J\r\n\u202e71\ud800";
+  const decoded = decodeDetail({
+    detail: { containerName: "c", runtimeInfo: { kind, runtimes: [{ name: "\u0007" }] } },
+  });
+  const info = decoded.ok ? decoded.value?.runtimeInfo : undefined;
+  assert.is(info?.kind, "Java\ufffd[2J\ufffd\ufffd\ufffd71\ufffd");
+  assert.equal(info?.runtimes, [{ name: "\ufffd", version: "" }]);
+});
+
 test.run();

@@ -69,11 +69,13 @@ export function saysNothing(info: RuntimeInfo): boolean {
   return os + osVersion + kind + kindVersion + kindImplementer === "" && runtimes === null;
 }
 
+/** What a terminal would obey, or show in another order, is not shown. */
+const unprintable = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
 const word = z
   .string()
   .max(1_024)
   .optional()
-  .transform((value) => value ?? "");
+  .transform((value) => (value ?? "").toWellFormed().replaceAll(unprintable, "\ufffd"));
 
 const detailSchema = z.object({
   containerName: word,

@@ -144,6 +144,7 @@ test("counts weigh rows by their pods, the most frequent first, ties by name, at
       { kind: "", version: "", containers: 1 },
     ],
   );
+  assert.is(topCounts([row("a b", "c", 1), row("a", "b c", 1)]).length, 2, "a blank in a name is part of it");
   assert.is(topCounts(Array.from({ length: 30 }, (_, index) => row("Go", `${index}`, 1))).length, 20);
 });
 

@@ -76,7 +76,7 @@ function noteOf(
 export function topCounts(rows: readonly InventoryRow[]): RuntimeCount[] {
   const counts = new Map<string, RuntimeCount>();
   for (const { kind, kindVersion, pods } of rows) {
-    const key = `${kind} ${kindVersion}`;
+    const key = JSON.stringify([kind, kindVersion]);
     const containers = (counts.get(key)?.containers ?? 0) + pods;
     counts.set(key, { kind, version: kindVersion, containers });
   }
