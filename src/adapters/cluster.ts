@@ -126,8 +126,11 @@ export class Cluster {
     const body = {
       apiVersion: "v1",
       kind: "DeleteOptions",
-      propagationPolicy: "Background",
-      preconditions: { uid: step.uid, resourceVersion: step.resourceVersion },
+      propagationPolicy: step.propagation,
+      preconditions: {
+        uid: step.uid,
+        ...(step.resourceVersion === undefined ? {} : { resourceVersion: step.resourceVersion }),
+      },
     };
     return this.#write(() => this.#api.call({ method: "DELETE", path, body }), [404]);
   }

@@ -146,8 +146,16 @@ export const specSchema = z.object({
     .enum(["Enabled", "Disabled"])
     .default("Enabled")
     .meta({ description: "Disabled: no DaemonSet; workloads are gathered without their runtimes." }),
+  lifecycle: z.enum(["Continuous", "OnDemand"]).default("Continuous").meta({
+    description:
+      "OnDemand: the DaemonSet exists during gathers only; each deploys it, waits until it is ready, asks the nodes and takes it away.",
+  }),
   extractor: z
     .object({
+      readyTimeout: duration("10s", "1h").prefault("5m").meta({
+        description:
+          "Lifecycle OnDemand: so long a gather waits for the extractors; then it asks those that are ready.",
+      }),
       securityProfile: z.enum(["Privileged", "LeastPrivilege"]).default("Privileged").meta({
         description: "LeastPrivilege: container extractor is not privileged and has eight capabilities only.",
       }),
@@ -283,7 +291,7 @@ export const statusSchema = z.object({
     .object({
       desired: z.int().min(0),
       ready: z.int().min(0),
-      summary: z.string().max(32).meta({ description: "ready/desired" }),
+      summary: z.string().max(32).meta({ description: "ready/desired; OnDemand while none are deployed." }),
     })
     .optional(),
   lastGather: lastGatherSchema.optional(),

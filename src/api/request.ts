@@ -22,6 +22,21 @@ export const requestStatusSchema = z.object({
   startTime: z.string().optional().meta({ format: "date-time" }),
   finishTime: z.string().optional().meta({ format: "date-time" }),
   attempts: z.int().min(0).max(2).optional().meta({ description: "How often the gatherer was asked to run it." }),
+  nodeSide: z
+    .object({
+      deployTime: z
+        .string()
+        .optional()
+        .meta({ format: "date-time", description: "Since when the extractors are deployed for it." }),
+      undeployTime: z
+        .string()
+        .optional()
+        .meta({ format: "date-time", description: "Since when it needs them no more." }),
+      problem: z.string().max(1024).optional().meta({ description: "Why nodes were asked in part or not at all." }),
+      leftover: z.string().max(1024).optional().meta({ description: "Why the extractors outlasted it." }),
+    })
+    .optional()
+    .meta({ description: "Of a gather in lifecycle OnDemand." }),
   counts: countsSchema.optional(),
   archive: archiveInfoSchema.optional(),
   failures: z.array(failureSchema).max(20).optional().meta({ "x-kubernetes-list-type": "atomic" }),

@@ -53,6 +53,14 @@ const condition = (type: string, status: "True" | "False", reason: string) => ({
   ...{ message: "", lastTransitionTime: now },
 });
 const ignored = { ...defaultSettings, featureGate: "Ignored" as const };
+const onDemand = {
+  kind: "valid",
+  identity: { uid: "u", generation: 4, createdMs: 0, status: {} },
+  settings: { ...defaultSettings, lifecycle: "OnDemand" },
+} as const;
+const idle = health({ reason: "OnDemandIdle", some: false });
+const deploying = health({ state: "moving", reason: "Deploying", message: "m", some: false });
+const removing = health({ state: "moving", reason: "Removing", message: "m", some: false });
 const lost = (agoMs: number) => ({ sinceMs: nowMs - agoMs, message: "ECONNREFUSED" });
 
 const rows: readonly { readonly rule: string; readonly input: ConditionsInput; readonly expected: object }[] = [
@@ -179,6 +187,41 @@ const rows: readonly { readonly rule: string; readonly input: ConditionsInput; r
     expected: { ...good, GatherSucceeded: "False/GathererUnreachable", Degraded: "True/GathererUnreachable" },
   },
   {
+    rule: "on demand, between gathers: all is well",
+    input: input({ config: onDemand, node: idle }),
+    expected: { ...good, ExtractorReady: "True/OnDemandIdle" },
+  },
+  {
+    rule: "on demand, deploying: Available all the same",
+    input: input({ config: onDemand, node: deploying }),
+    expected: { ...good, Progressing: "True/Deploying", ExtractorReady: "False/Deploying" },
+  },
+  {
+    rule: "on demand, not ready for long: the gather says so, nothing is Degraded",
+    input: input({ config: onDemand, node: waiting, trouble: { ExtractorNotReady: 0 } }),
+    expected: { ...good, ExtractorReady: "False/PodsNotReady" },
+  },
+  {
+    rule: "on demand, removing: Available all the same",
+    input: input({ config: onDemand, node: removing }),
+    expected: { ...good, Progressing: "True/Removing", ExtractorReady: "False/Removing" },
+  },
+  {
+    rule: "on demand, the last gather lacked the node side: told, not Degraded",
+    input: input({ config: onDemand, node: idle, lastGather: { ...gathered, reason: "NodeSideFailed" } }),
+    expected: { ...good, ExtractorReady: "True/OnDemandIdle", GatherSucceeded: "True/NodeSideFailed" },
+  },
+  {
+    rule: "on demand, an object cannot be applied for long: Degraded",
+    input: input({ config: onDemand, node: failed, trouble: { OperandFailed: 0 } }),
+    expected: {
+      ...good,
+      Progressing: "True/OperandFailed",
+      ExtractorReady: "False/OperandFailed",
+      Degraded: "True/OperandFailed",
+    },
+  },
+  {
     rule: "removed: not Available, nothing is wrong",
     input: input({
       node: health({ state: "off", reason: "Removed", some: false }),
@@ -257,12 +300,19 @@ test("events: a trouble warns, a recovery informs, the steps of a roll-out are n
       ({ type, reason, message }) => `${type} ${reason} ${message}`,
     );
   };
-  const deploying = health({ state: "moving", reason: "Deploying", message: "m" });
   assert.equal(seen(input(), { lastGather: { ...gathered, succeeded: false, message: "full" } }), [
     "Warning GatherFailed Degraded: full",
     "Warning GatherFailed GatherSucceeded: full",
   ]);
   assert.equal(seen(input({ node: deploying }), { node: waiting }), []);
+  const steps = [idle, deploying, waiting, ready, removing, idle];
+  for (const [at, node] of steps.entries()) {
+    const from = input({ config: onDemand, node: steps.at(at - 1) ?? idle });
+    const { config } = from;
+    const status = { conditions: [...conditionsOf(from).conditions] };
+    const to = input({ config: { ...config, identity: { ...config.identity, status } }, node });
+    assert.equal(conditionsOf(to).events, [], `step ${at} of a gather on demand`);
+  }
   assert.equal(seen(input({ node: waiting }), {}), ["Normal AsExpected ExtractorReady: ready"]);
 });
 

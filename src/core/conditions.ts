@@ -7,6 +7,7 @@ import type { Health } from "./health.ts";
 /** Every reason that a condition of the config can have; docs/conditions.md says for each what to do. */
 export const conditionReasons = [
   "AsExpected",
+  "OnDemandIdle",
   "Deploying",
   "Removing",
   "PodsNotReady",
@@ -29,6 +30,7 @@ export const conditionReasons = [
   "GathererNotReady",
   "NoGatherYet",
   "NodesFailed",
+  "NodeSideFailed",
   "GatherFailed",
   "GathererUnreachable",
 ] as const;
@@ -123,7 +125,7 @@ export function conditionsOf(input: ConditionsInput): Conditions {
   const waits = [afterMs, silenceLeftMs > 0 ? silenceLeftMs : undefined].filter((ms) => ms !== undefined);
   return {
     conditions,
-    events: [...eventsOf(conditions, previous), ...stockEvents(conditions, previous)],
+    events: [...eventsOf(conditions, previous, isOnDemand(config)), ...stockEvents(conditions, previous)],
     trouble,
     afterMs: waits.length === 0 ? undefined : Math.min(...waits),
   };
@@ -173,7 +175,8 @@ function gateOf({ config, gate }: ConditionsInput): Verdict {
 function availableOf({ config, node, gatherer }: ConditionsInput): Verdict {
   if (gatherer.state === "off") return { status: "False", reason: gatherer.reason, message: gatherer.message };
   if (!gatherer.some) return { status: "False", reason: "GathererNotReady", message: gatherer.message };
-  if (node.state !== "off" && !node.some && node.reason !== "Removing" && config.kind === "valid")
+  const isExpected = node.state !== "off" && node.reason !== "Removing" && !isOnDemand(config);
+  if (isExpected && !node.some && config.kind === "valid")
     return { status: "False", reason: "ExtractorNotReady", message: node.message };
   return { status: "True", reason: "AsExpected", message: "Workloads can be gathered" };
 }
@@ -197,8 +200,9 @@ function gatheredOf({ nowMs, lastGather, unreachable }: ConditionsInput): Verdic
     return { status: "False", reason: "GathererUnreachable", message: unreachable.message };
   if (lastGather === undefined)
     return { status: "Unknown", reason: "NoGatherYet", message: "Nothing has been gathered yet" };
-  const { succeeded, message, counts } = lastGather;
+  const { succeeded, reason, message, counts } = lastGather;
   if (!succeeded) return { status: "False", reason: "GatherFailed", message };
+  if (reason === "NodeSideFailed") return { status: "True", reason, message };
   if (counts !== undefined && counts.nodesFailed > 0) return { status: "True", reason: "NodesFailed", message };
   return { status: "True", reason: "AsExpected", message };
 }
@@ -212,10 +216,15 @@ function problemsOf(input: ConditionsInput): readonly Omit<Verdict, "status">[] 
     for (const health of [node, gatherer])
       if (health.reason === reason) problems.push({ reason, message: health.message });
   if (isWaiting(gatherer)) problems.push({ reason: "GathererNotReady", message: gatherer.message });
-  if (isWaiting(node)) problems.push({ reason: "ExtractorNotReady", message: node.message });
+  if (isWaiting(node) && !isOnDemand(config)) problems.push({ reason: "ExtractorNotReady", message: node.message });
   if (unreachable !== undefined) problems.push({ reason: "GathererUnreachable", message: unreachable.message });
   else if (lastGather?.succeeded === false) problems.push({ reason: "GatherFailed", message: lastGather.message });
   return problems;
+}
+
+/** Then a gather waits for the extractors, bounded, and says itself what was missing. */
+function isOnDemand(config: Config): boolean {
+  return config.kind === "valid" && config.settings.lifecycle === "OnDemand";
 }
 
 function isWaiting({ reason }: Health): boolean {
@@ -252,9 +261,13 @@ function degradedOf(
 
 /**
  * Of what a person cares about: a status that turned, a gate that says something else, a new trouble. Available and Progressing
- * follow from the others, and the steps of a roll-out are no news.
+ * follow from the others, and the steps of a roll-out are no news, nor that a gather deploys extractors and takes them away.
  */
-function eventsOf(conditions: readonly Condition[], previous: readonly Condition[]): readonly ConditionEvent[] {
+function eventsOf(
+  conditions: readonly Condition[],
+  previous: readonly Condition[],
+  onDemand: boolean,
+): readonly ConditionEvent[] {
   const events: ConditionEvent[] = [];
   for (const { type, status, reason, message } of conditions) {
     if (type === "Available" || type === "Progressing") continue;
@@ -265,10 +278,15 @@ function eventsOf(conditions: readonly Condition[], previous: readonly Condition
     if (known === undefined) continue;
     const isBad = type === "Degraded" ? status === "True" : warnings.has(known);
     if (before?.status === status && !isBad && type !== "FeatureGateEnabled") continue;
+    if (onDemand && type === "ExtractorReady" && stepsOfGather.has(known)) continue;
     events.push({ type: isBad ? "Warning" : "Normal", reason: known, message: `${type}: ${message}` });
   }
   return events;
 }
+
+const stepsOfGather: ReadonlySet<ConditionReason> = new Set([
+  ...(["OnDemandIdle", "Deploying", "PodsNotReady", "AsExpected", "Removing"] as const),
+]);
 
 const warnings: ReadonlySet<ConditionReason> = new Set([
   "OperandConflict",
@@ -277,5 +295,6 @@ const warnings: ReadonlySet<ConditionReason> = new Set([
   "ConfigInvalid",
   "GatherFailed",
   "NodesFailed",
+  "NodeSideFailed",
   "GathererUnreachable",
 ]);

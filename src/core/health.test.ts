@@ -11,7 +11,7 @@ const none = { steps: [], conflicts: [], unreadable: [] };
 const [gathererOperand] = operands.filter(({ side }) => side === "gatherer");
 const nodeOperands = operands.filter(({ side }) => side === "node");
 const input = (changes: Partial<HealthInput>): HealthInput => ({
-  ...{ side: "node", decision: install, pods: undefined, plan: none, failed: [], anyLeft: false },
+  ...{ side: "node", decision: install, wanted: true, pods: undefined, plan: none, failed: [], anyLeft: false },
   ...changes,
 });
 const pods = (ready: number, desired: number, current = true) => ({ ready, desired, current });
@@ -74,6 +74,26 @@ const rows: readonly {
       some: true,
       message: /^ClusterRoleBinding\/runtime-insights-extractor: 403 and 2 more$/,
     },
+  },
+  {
+    rule: "between gathers on demand: as it should be",
+    input: input({ wanted: false }),
+    expected: { state: "ready", reason: "OnDemandIdle", some: false, message: /when a gather begins/ },
+  },
+  {
+    rule: "after a gather on demand: going away",
+    input: input({ wanted: false, anyLeft: true, pods: pods(2, 2) }),
+    expected: { state: "moving", reason: "Removing", some: true, message: /taken away/ },
+  },
+  {
+    rule: "on demand, and the gate disabled: off",
+    input: input({ wanted: false, decision: decision("remove", "GateDisabled") }),
+    expected: { state: "off", reason: "GateDisabled", some: false, message: /^why$/ },
+  },
+  {
+    rule: "on demand, and the gate unknown: nothing is to come",
+    input: input({ wanted: false, decision: decision("wait", "GateUnknown") }),
+    expected: { state: "off", reason: "GateUnknown", some: false, message: /^why$/ },
   },
   {
     rule: "being removed",

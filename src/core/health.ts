@@ -7,6 +7,7 @@ import type { Live, Plan } from "./plan.ts";
 export type HealthReason =
   | Decision["reason"]
   | "AsExpected"
+  | "OnDemandIdle"
   | "Deploying"
   | "Removing"
   | "PodsNotReady"
@@ -39,15 +40,17 @@ export function podsOf(live: Live | undefined): Pods | undefined {
 export interface HealthInput {
   readonly side: Side;
   readonly decision: Decision;
+  /** False: its workload is to be away, between the gathers of lifecycle OnDemand. */
+  readonly wanted: boolean;
   readonly pods: Pods | undefined;
   readonly plan: Plan;
   readonly failed: readonly FailedStep[];
-  /** At least one object of this side is still there. */
+  /** At least one object of this side that is to go is still there. */
   readonly anyLeft: boolean;
 }
 
 export function healthOf(input: HealthInput): Health {
-  const { side, decision, pods, plan, failed, anyLeft } = input;
+  const { side, decision, wanted, pods, plan, failed, anyLeft } = input;
   const some = (pods?.ready ?? 0) > 0;
   const conflicts = plan.conflicts.filter((operand) => operand.side === side);
   if (conflicts.length > 0) {
@@ -68,6 +71,12 @@ export function healthOf(input: HealthInput): Health {
       if (pods === undefined) return { state: "off", reason: decision.reason, message: decision.message, some };
       return judge(side, pods);
     case "install":
+      if (!wanted && anyLeft)
+        return { state: "moving", reason: "Removing", message: "The extractors are being taken away", some };
+      if (!wanted) {
+        const message = "The extractors are deployed when a gather begins, and taken away when it has asked them";
+        return { state: "ready", reason: "OnDemandIdle", message, some: false };
+      }
       if (pods === undefined) return { state: "moving", reason: "Deploying", message: "Being deployed", some };
       return judge(side, pods);
     default:

@@ -136,6 +136,19 @@ const rows: readonly Row[] = [
     steps: ["delete DaemonSet/runtime-insights-extractor"],
   },
   {
+    rule: "keeping, but for what is to go",
+    wish: { kind: "keep", drop: new Set([keyOf(ds)]) },
+    sa: there(sa, {}, { x: 2 }),
+    ds: there(ds),
+    steps: ["delete DaemonSet/runtime-insights-extractor"],
+  },
+  {
+    rule: "keeping, but for what is to go: somebody else's stays",
+    wish: { kind: "keep", drop: new Set([keyOf(ds)]) },
+    ds: there(ds, foreign),
+    steps: [],
+  },
+  {
     rule: "an object to leave is neither applied nor deleted",
     wish: { kind: "install", objects: [wanted(sa)], leave: new Set([keyOf(ds)]) },
     sa: there(sa),
@@ -169,7 +182,7 @@ test("a deletion names uid and resource version, so that nothing newer is hit", 
     { node: { kind: "remove" }, gatherer: { kind: "keep" } },
     new Map([[keyOf(ds), there(ds)]]),
   );
-  assert.equal(steps, [{ action: "delete", operand: ds, uid: "u", resourceVersion: "7" }]);
+  assert.equal(steps, [{ action: "delete", operand: ds, uid: "u", resourceVersion: "7", propagation: "Background" }]);
 });
 
 const pairs: readonly {
@@ -227,5 +240,26 @@ const pairs: readonly {
   },
 ];
 for (const pair of pairs) test(`comparing: ${pair.rule}`, () => assert.is(covers(pair.live, pair.wanted), pair.covers));
+
+const propagation = (wish: Wish, live: Live, overdue?: ReadonlySet<string>) => {
+  const { steps } = planSteps([ds], { node: wish, gatherer: { kind: "keep" } }, new Map([[keyOf(ds), live]]), overdue);
+  return steps.map((step) => (step.action === "delete" ? [step.propagation, step.uid, step.resourceVersion] : []));
+};
+const late = new Set([keyOf(ds)]);
+const going = { deletionTimestamp: "t", finalizers: ["foregroundDeletion"] };
+
+test("what goes while the rest of its side stays goes after its pods", () => {
+  assert.equal(propagation({ kind: "install", objects: [] }, there(ds)), [["Foreground", "u", "7"]]);
+  assert.equal(propagation({ kind: "keep", drop: late }, there(ds)), [["Foreground", "u", "7"]]);
+  assert.equal(propagation({ kind: "remove" }, there(ds)), [["Background", "u", "7"]]);
+});
+
+test("what waits for its pods in vain goes without them, whatever is wished by now; somebody else's never", () => {
+  for (const wish of [install, { kind: "keep" }, { kind: "remove" }] satisfies Wish[]) {
+    assert.equal(propagation(wish, there(ds, going)), []);
+    assert.equal(propagation(wish, there(ds, going), late), [["Background", "u", undefined]]);
+    assert.equal(propagation(wish, there(ds, { ...going, ...foreign }), late), []);
+  }
+});
 
 test.run();

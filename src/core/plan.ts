@@ -16,7 +16,10 @@ export type Step =
       readonly action: "delete";
       readonly operand: Operand;
       readonly uid: string;
-      readonly resourceVersion: string;
+      /** Undefined for what is going away already, which the API server changes itself before it is gone. */
+      readonly resourceVersion: string | undefined;
+      /** Foreground: the object stays until its pods are gone. */
+      readonly propagation: "Background" | "Foreground";
     };
 
 export interface Plan {
@@ -32,13 +35,18 @@ export type Wish =
   /** Operands whose key is in `leave` are looked at for conflicts only. */
   | { readonly kind: "install"; readonly objects: readonly KubeObject[]; readonly leave?: ReadonlySet<string> }
   | { readonly kind: "remove" }
-  | { readonly kind: "keep" };
+  /** But operands whose key is in `drop` are to go. */
+  | { readonly kind: "keep"; readonly drop?: ReadonlySet<string> };
 
-/** Applies in the order of `operands`, after deletions in the opposite one. */
+/**
+ * Applies in the order of `operands`, after deletions in the opposite one. What goes while the rest of its side stays goes after its
+ * pods, so that its end says that they are gone; what waits for them in vain and is in `overdue` goes without them.
+ */
 export function planSteps(
   operands: readonly Operand[],
   wishes: Readonly<Record<Side, Wish>>,
   live: ReadonlyMap<string, Live>,
+  overdue: ReadonlySet<string> = new Set(),
 ): Plan {
   const applies: Step[] = [];
   const deletes: Step[] = [];
@@ -46,8 +54,14 @@ export function planSteps(
   const unreadable: { operand: Operand; message: string }[] = [];
   for (const operand of operands) {
     const wish = wishes[operand.side];
-    if (wish.kind === "keep") continue;
     const found = live.get(keyOf(operand)) ?? { kind: "absent" };
+    if (found.kind === "present" && overdue.has(keyOf(operand)) && isOurs(found.object)) {
+      const { uid } = found.object.metadata;
+      if (uid !== undefined)
+        deletes.unshift({ action: "delete", operand, uid, resourceVersion: undefined, propagation: "Background" });
+      continue;
+    }
+    if (wish.kind === "keep" && wish.drop?.has(keyOf(operand)) !== true) continue;
     if (found.kind === "unreadable") {
       unreadable.push({ operand, message: found.message });
       continue;
@@ -59,8 +73,9 @@ export function planSteps(
     if (wish.kind === "install" && wish.leave?.has(keyOf(operand)) === true) continue;
     const wanted = wish.kind === "install" ? wish.objects.find((object) => isOf(object, operand)) : undefined;
     if (wanted === undefined) {
-      const step = found.kind === "present" && isOurs(found.object) ? deletion(operand, found.object) : undefined;
-      if (step !== undefined) deletes.unshift(step);
+      const propagation = wish.kind === "remove" ? "Background" : "Foreground";
+      if (found.kind === "present" && isOurs(found.object) && found.object.metadata.deletionTimestamp === undefined)
+        deletes.unshift(...deletion(operand, found.object, propagation));
     } else if (found.kind === "absent" || !isAsWanted(found.object, wanted))
       applies.push({ action: "apply", operand, object: wanted });
   }
@@ -95,8 +110,13 @@ function isAsWanted(found: KubeObject, wanted: KubeObject): boolean {
   );
 }
 
-function deletion(operand: Operand, { metadata }: KubeObject): Step | undefined {
-  const { uid, resourceVersion, deletionTimestamp } = metadata;
-  if (uid === undefined || resourceVersion === undefined || deletionTimestamp !== undefined) return undefined;
-  return { action: "delete", operand, uid, resourceVersion };
+/** Of exactly this object: one of its name that was made or changed since is not touched. */
+function deletion(
+  operand: Operand,
+  { metadata }: KubeObject,
+  propagation: "Background" | "Foreground",
+): readonly Step[] {
+  const { uid, resourceVersion } = metadata;
+  if (uid === undefined || resourceVersion === undefined) return [];
+  return [{ action: "delete", operand, uid, resourceVersion, propagation }];
 }

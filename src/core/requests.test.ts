@@ -7,6 +7,7 @@ import { type GatherRequest, requestStatusSchema } from "../api/request.ts";
 import { makeOrder } from "./order.fixture.ts";
 import { makeRequest } from "./requests.fixture.ts";
 import {
+  deployingStatus,
   endedStatus,
   finishedStatus,
   isFinished,
@@ -46,6 +47,11 @@ const rows: readonly {
   {
     rule: "one runs, one waits",
     requests: [makeRequest({ name: "a", phase: "Running" }), makeRequest({ name: "b" })],
+    expected: { running: "a", waiting: "b", supersede: [] },
+  },
+  {
+    rule: "one that has the extractors deployed runs",
+    requests: [makeRequest({ name: "a", phase: "Deploying" }), makeRequest({ name: "b" })],
     expected: { running: "a", waiting: "b", supersede: [] },
   },
   {
@@ -122,7 +128,7 @@ const orders: readonly {
 for (const { rule, request, nodes, asks } of orders)
   test(`ordering: ${rule}`, () => {
     assert.equal(
-      orderOf(request, defaultSettings, nodes),
+      orderOf(request, defaultSettings, { nodes }),
       makeOrder({ id: "uid-a", runtimeInfo: asks, inventory: asks, nodeTimeoutMs: 120_000 }),
     );
   });
@@ -134,7 +140,7 @@ test("ordering: a filter, a disabled inventory and what is opted out of reach th
     gather: { ...gather, images: "Disabled", helm: "Disabled", obfuscation: ["Networking"] },
     extractor: { ...extractor, excludedNamespaces: ["bank"] },
   };
-  const order = orderOf(makeRequest({ namespaces: ["x"] }), settings, true);
+  const order = orderOf(makeRequest({ namespaces: ["x"] }), settings, { nodes: true });
   assert.equal([order.namespaces, order.inventory, order.runtimeInfo], [["x"], false, true]);
   assert.equal([order.images, order.helm, order.obfuscateNetworking], [false, false, true]);
   assert.equal(order.excludedNamespaces, ["bank"]);
@@ -203,6 +209,7 @@ test("a reason that is no word does not become one of a condition", () => {
 test("every status fits the schema of the kind; a repeated one differs in nothing", () => {
   const request = makeRequest();
   const made = [
+    deployingStatus(request, 0),
     waitingStatus(request, "Pending", "m", 0),
     runningStatus(request, 1, "m", 0),
     endedStatus(request, "Failed", "Interrupted", "m", 0),
@@ -211,6 +218,35 @@ test("every status fits the schema of the kind; a repeated one differs in nothin
   for (const status of made) assert.equal(requestStatusSchema.parse(status), status);
   const waiting = waitingStatus(request, "Pending", "m", 0);
   assert.equal(waitingStatus({ ...request, status: waiting }, "Pending", "m", 99_000), waiting);
+});
+
+test("ordering on demand: the archive waits for the node side where nodes are asked, and knows what is wrong with it", () => {
+  const terms = (nodes: boolean, problem?: string) => {
+    const order = orderOf(makeRequest(), defaultSettings, { nodes, problem, goes: true });
+    return [order.runtimeInfo, order.holdBeforeWriting, order.nodeSideProblems];
+  };
+  assert.equal(terms(true), [true, true, []]);
+  assert.equal(terms(true, "1 of 2"), [true, true, ["1 of 2"]]);
+  assert.equal(terms(false, "403"), [false, false, ["403"]]);
+});
+
+test("on demand: begin, attempts and what is wrong with the node side stay on record; an interruption begins anew", () => {
+  const request = makeRequest();
+  const deploying = deployingStatus(request, 1_000);
+  const deployTime = "1970-01-01T00:00:01Z";
+  assert.equal([deploying.startTime, deploying.attempts, deploying.nodeSide], [deployTime, undefined, { deployTime }]);
+  const problem = "1 of 2 extractors were ready after 5m";
+  const running = runningStatus({ ...request, status: deploying }, 1, "m", 9_000, { deployTime, problem });
+  assert.equal(running.nodeSide, { deployTime, problem });
+  assert.equal(runningStatus({ ...request, status: running }, 1, "n", 9_000).nodeSide, { deployTime, problem });
+  const again = deployingStatus({ ...request, status: running }, 60_000);
+  assert.equal([again.startTime, again.attempts], [deployTime, 1]);
+  assert.equal(again.nodeSide, { deployTime: "1970-01-01T00:01:00Z" });
+  const finished = finishedStatus({ ...request, status: running }, progress, outcome, 20_000);
+  assert.equal(finished.nodeSide, { deployTime, problem });
+  const [, succeeded] = finished.conditions ?? [];
+  assert.equal([succeeded?.status, succeeded?.reason], ["True", "NodeSideFailed"]);
+  assert.match(succeeded?.message ?? "", /; 1 of 2 extractors were ready after 5m$/);
 });
 
 test.run();

@@ -13,6 +13,7 @@ export const phases = [
   "GathererNotReady",
   "GathererUnreachable",
   "GathererBusy",
+  "Deploying",
   "Running",
   "Succeeded",
   "Failed",
@@ -25,6 +26,7 @@ export type WaitingPhase = "Pending" | "NotManaged" | "GathererNotReady" | "Gath
 export const endReasons = [
   "AsExpected",
   "NodesFailed",
+  "NodeSideFailed",
   "Superseded",
   "Interrupted",
   "Refused",
@@ -47,6 +49,11 @@ export function phaseOf({ status }: GatherRequest): Phase | "New" {
 export function isFinished(request: GatherRequest): boolean {
   const phase = phaseOf(request);
   return phase === "Succeeded" || phase === "Failed" || phase === "Superseded";
+}
+
+function isOn(request: GatherRequest): boolean {
+  const phase = phaseOf(request);
+  return phase === "Running" || phase === "Deploying";
 }
 
 /** A gather of all namespaces: it makes the archive, and counts as the last gather. */
@@ -72,8 +79,8 @@ export interface Queue {
  */
 export function queueOf(requests: readonly GatherRequest[]): Queue {
   const ordered = [...requests].sort((a, b) => a.createdMs - b.createdMs || (a.name < b.name ? -1 : 1));
-  const running = ordered.find((request) => phaseOf(request) === "Running");
-  const open = ordered.filter((request) => !isFinished(request) && phaseOf(request) !== "Running");
+  const running = ordered.find(isOn);
+  const open = ordered.filter((request) => !isFinished(request) && !isOn(request));
   const waiting = open.find(({ spec }) => spec.trigger === "Scheduled") ?? open.at(-1);
   const finished = ordered.filter(isFinished).reverse();
   const newestScheduled = finished
@@ -108,8 +115,17 @@ export function lastFull(requests: readonly GatherRequest[]): GatherRequest | un
     .at(-1);
 }
 
-/** `nodes` is false while the node side is not there. */
-export function orderOf({ uid, spec }: GatherRequest, settings: Settings, nodes: boolean): GatherOrder {
+export interface NodeSideTerms {
+  /** False while the node side is not there. */
+  readonly nodes: boolean;
+  /** Of the node side as a whole, as a sentence. */
+  readonly problem?: string | undefined;
+  /** The node side goes before the archive is written. */
+  readonly goes?: boolean;
+}
+
+export function orderOf({ uid, spec }: GatherRequest, settings: Settings, terms: NodeSideTerms): GatherOrder {
+  const { nodes, problem, goes = false } = terms;
   const runtimeInfo = nodes && spec.runtimeInfo === "Enabled";
   return {
     id: uid,
@@ -122,8 +138,8 @@ export function orderOf({ uid, spec }: GatherRequest, settings: Settings, nodes:
     helm: settings.gather.helm === "Enabled",
     obfuscateNetworking: settings.gather.obfuscation?.includes("Networking") ?? false,
     excludedNamespaces: [...(settings.extractor.excludedNamespaces ?? [])],
-    nodeSideProblems: [],
-    holdBeforeWriting: false,
+    nodeSideProblems: problem === undefined ? [] : [problem],
+    holdBeforeWriting: runtimeInfo && goes,
     ...(spec.namespaces === undefined ? {} : { namespaces: [...spec.namespaces] }),
   };
 }
@@ -132,9 +148,28 @@ export function waitingStatus(request: GatherRequest, phase: WaitingPhase, messa
   return withConditions(request, {}, progressing("False", phase, message), unknownYet, nowMs);
 }
 
-export function runningStatus(request: GatherRequest, attempts: number, message: string, nowMs: number) {
+/** The extractors are deployed for it from now on; after an interruption anew. */
+export function deployingStatus(request: GatherRequest, nowMs: number) {
+  const { startTime = timeText(nowMs), attempts } = request.status;
+  const fields = {
+    startTime,
+    ...(attempts === undefined ? {} : { attempts }),
+    nodeSide: { deployTime: timeText(nowMs) },
+  };
+  const message = "Waiting until the extractors are ready";
+  return withConditions(request, fields, progressing("True", "Deploying", message), unknownYet, nowMs);
+}
+
+export function runningStatus(
+  request: GatherRequest,
+  attempts: number,
+  message: string,
+  nowMs: number,
+  nodeSide = request.status.nodeSide,
+) {
   const startTime = request.status.startTime ?? timeText(nowMs);
-  return withConditions(request, { startTime, attempts }, progressing("True", "Running", message), unknownYet, nowMs);
+  const fields = { startTime, attempts, ...(nodeSide === undefined ? {} : { nodeSide }) };
+  return withConditions(request, fields, progressing("True", "Running", message), unknownYet, nowMs);
 }
 
 /** Ended without an outcome of the gatherer. */
@@ -145,10 +180,11 @@ export function endedStatus(
   message: string,
   nowMs: number,
 ): RequestStatus {
-  const { startTime, attempts } = request.status;
+  const { startTime, attempts, nodeSide } = request.status;
   const fields = {
     ...(startTime === undefined ? {} : { startTime }),
     ...(attempts === undefined ? {} : { attempts }),
+    ...(nodeSide === undefined ? {} : { nodeSide }),
     finishTime: timeText(nowMs),
   };
   return withConditions(
@@ -167,13 +203,16 @@ export function finishedStatus(
   outcome: GatherOutcome,
   nowMs: number,
 ) {
-  const message = sentence(outcome);
+  const { nodeSide } = request.status;
+  const problems = [nodeSide?.problem, nodeSide?.leftover].filter((problem) => problem !== undefined);
+  const message = [sentence(outcome), ...problems].join("; ");
   const finishedMs = progress.finishedAtMs ?? nowMs;
   const { archive, counts, failures, moreFailures, notes, durationsMs, inventory } = outcome;
   const fields: RequestStatus = {
     startTime: request.status.startTime ?? timeText(progress.startedAtMs),
     finishTime: timeText(finishedMs),
     ...(request.status.attempts === undefined ? {} : { attempts: request.status.attempts }),
+    ...(nodeSide === undefined ? {} : { nodeSide }),
     counts,
     ...(archive === null ? {} : { archive }),
     failures: failures.slice(0, 20),
@@ -184,9 +223,11 @@ export function finishedStatus(
     inventory: inventory.slice(0, 20),
   };
   const reason = outcome.succeeded
-    ? counts.nodesFailed > 0
-      ? "NodesFailed"
-      : "AsExpected"
+    ? problems.length > 0
+      ? "NodeSideFailed"
+      : counts.nodesFailed > 0
+        ? "NodesFailed"
+        : "AsExpected"
     : conditionWord(outcome.reason);
   return withConditions(
     request,

@@ -30,6 +30,7 @@ const input = (changes: Partial<StatusInput> = {}): StatusInput => ({
   ...{ identity: identity(), conditions: [], gate: { state: "enabled", version: "4.18.0" }, gateIgnored: false },
   ...{
     pods: { desired: 3, ready: 2, current: true },
+    onDemand: false,
     requests: [],
     nextGatherMs: Date.UTC(2026, 0, 5),
     inventory: true,
@@ -114,5 +115,13 @@ test("an ignored gate and a missing DaemonSet show as what they are", () => {
     [{ state: "no API", source: "Config" }, "0/0", undefined],
   );
 });
+
+const nodes: readonly (readonly [rule: string, changes: Partial<StatusInput>, summary: string])[] = [
+  ["no DaemonSet", { pods: undefined }, "0/0"],
+  ["none between gathers on demand", { pods: undefined, onDemand: true }, "OnDemand"],
+  ["one during a gather on demand", { onDemand: true }, "2/3"],
+];
+for (const [rule, changes, summary] of nodes)
+  test(`nodes: ${rule}`, () => assert.is(statusOf(input(changes)).nodes?.summary, summary));
 
 test.run();

@@ -14,6 +14,8 @@ export interface StatusInput {
   readonly gateIgnored: boolean;
   /** Of the DaemonSet; undefined when there is none. */
   readonly pods: Pods | undefined;
+  /** It is there during gathers only. */
+  readonly onDemand: boolean;
   readonly requests: readonly GatherRequest[];
   readonly nextGatherMs: number | undefined;
   /** False: no clear text is kept. */
@@ -37,7 +39,7 @@ export function statusOf(input: StatusInput): ConfigStatus {
       ...("version" in gate ? { version: gate.version } : {}),
       source: gateIgnored ? "Config" : "FeatureGate",
     },
-    nodes: { desired, ready, summary: `${ready}/${desired}` },
+    nodes: { desired, ready, summary: input.onDemand && pods === undefined ? "OnDemand" : `${ready}/${desired}` },
     ...(lastGather === undefined ? {} : { lastGather }),
     ...(nextGatherMs === undefined ? {} : { nextGather: timeText(nextGatherMs) }),
     ...(lastUpload === undefined ? {} : { lastUpload }),

@@ -3,6 +3,7 @@ import { isAlive } from "../adapters/heartbeat.ts";
 import { type Config, type ConfigIdentity, configKind, configName } from "../api/config.ts";
 import type { Gate } from "../api/gate.ts";
 import type { KubeObject } from "../api/object.ts";
+import type { Pods } from "../api/pods.ts";
 import type { GatherRequest } from "../api/request.ts";
 import type { ServerTls } from "../api/tls-profile.ts";
 import { type Conditions, conditionsOf, conditionTypes, type Trouble } from "../core/conditions.ts";
@@ -10,7 +11,8 @@ import { type Decision, decideGathererSide, decideNodeSide } from "../core/decid
 import { desiredGathererSide, desiredNodeSide } from "../core/desired.ts";
 import type { DesiredInput } from "../core/desired-input.ts";
 import { type FailedStep, type Health, healthOf, podsOf } from "../core/health.ts";
-import { keyOf, names, operands, type Side, workloads } from "../core/operands.ts";
+import { type Going, goingOf, nodeSideView, overdue, wantedBy } from "../core/on-demand.ts";
+import { keyOf, names, type Operand, operands, type Side, workloads } from "../core/operands.ts";
 import { isOurs, type Live, type Plan, planSteps, type Wish } from "../core/plan.ts";
 import { isSame } from "../core/same.ts";
 import { schedule } from "../core/schedule.ts";
@@ -43,6 +45,7 @@ const removingMs = 5_000;
 export class OperandLoop {
   readonly #world: OperatorWorld;
   #trouble: Trouble = {};
+  #going: Going | undefined;
   #movingSinceMs: number | undefined;
   #runs = 0;
   /** Runs in a row in which a write failed. */
@@ -64,13 +67,13 @@ export class OperandLoop {
       this.#trouble = {};
       for (const type of conditionTypes) metrics.setCondition(type, "Unknown");
       shared.upload = undefined;
-      this.#share({ kind: "not managed", why: "There is no config" });
+      this.#share({ kind: "not managed", why: "There is no config" }, nowMs);
       log.debug("No config, nothing to do");
       return { afterMs: undefined };
     }
     if (await this.#otherIsAlive(config.identity, observed)) {
       shared.upload = undefined;
-      this.#share({ kind: "hands off" });
+      this.#share({ kind: "hands off" }, nowMs);
       const { operator } = config.identity.status;
       log.warn({ operator }, "Another operator serves this cluster, nothing is written");
       return { afterMs: 60_000 };
@@ -82,11 +85,13 @@ export class OperandLoop {
 
     const decisions = { node: decideNodeSide(config, observed.gate), gatherer: decideGathererSide(config) };
     const { wishes, afterMs: tlsAfterMs } = await this.#desired(observed, config, decisions);
-    const plan = planSteps(operands, wishes, observed.live);
+    const isManaged = decisions.gatherer.kind === "install";
+    this.#going = goingOf(observed.live, this.#going, nowMs);
+    const plan = planSteps(operands, wishes, observed.live, isManaged ? overdue(this.#going, nowMs) : undefined);
     const failed = await this.#carryOut(plan);
     const health = {
-      node: this.#health("node", observed, decisions.node, plan, failed),
-      gatherer: this.#health("gatherer", observed, decisions.gatherer, plan, failed),
+      node: this.#health("node", observed, decisions.node, plan, failed, isWanted(config, observed.requests)),
+      gatherer: this.#health("gatherer", observed, decisions.gatherer, plan, failed, true),
     };
     const judged = conditionsOf({
       nowMs,
@@ -100,9 +105,10 @@ export class OperandLoop {
     });
     this.#trouble = judged.trouble;
     const snapshot = this.#snapshotOf(observed, config, decisions, health);
+    const isGoing = snapshot.kind === "managed" && snapshot.nodeSide.daemonSet === "going";
     await this.#report(observed, config, judged, snapshot);
-    this.#share(snapshot);
-    const removing = [health.node, health.gatherer].some(({ reason }) => reason === "Removing");
+    this.#share(snapshot, nowMs);
+    const removing = isGoing || [health.node, health.gatherer].some(({ reason }) => reason === "Removing");
     this.#failures = failed.length > 0 ? this.#failures + 1 : 0;
     const retryMs = failed.length > 0 ? Math.min(1_000 * 2 ** this.#failures, 5 * 60_000) : undefined;
     const waits = [tlsAfterMs, judged.afterMs, retryMs, removing ? removingMs : undefined];
@@ -155,7 +161,14 @@ export class OperandLoop {
   ): Promise<{ readonly wishes: Readonly<Record<Side, Wish>>; readonly afterMs: number | undefined }> {
     const { namespace, images, shared, log } = this.#world;
     const plain = (decision: Decision): Wish => ({ kind: decision.kind === "remove" ? "remove" : "keep" });
-    const wishes = { node: plain(decisions.node), gatherer: plain(decisions.gatherer) };
+    const daemonSet = keyOf(workloads.node.workload);
+    const drop = new Set(isWanted(config, observed.requests) ? [] : [daemonSet]);
+    // An unknown gate says nothing about extractors that were there for a gather only.
+    const keepsOthers = decisions.node.reason === "GateUnknown" && drop.size > 0;
+    const wishes: Readonly<Record<Side, Wish>> = {
+      node: keepsOthers ? { kind: "keep", drop } : plain(decisions.node),
+      gatherer: plain(decisions.gatherer),
+    };
     if (config.kind !== "valid" || decisions.gatherer.kind !== "install") return { wishes, afterMs: undefined };
     const { requests, live, nowMs, scc, tls } = observed;
     const withNodes = decisions.node.kind === "install";
@@ -175,7 +188,7 @@ export class OperandLoop {
             .filter(({ kind, name }) => material.some((one) => one === kind) && name !== names.exporterProxy)
             .map(keyOf)
         : []),
-      ...unaccounted.map((side) => keyOf(workloads[side].workload)),
+      ...unaccounted.map((side) => keyOf(workloads[side].workload)).filter((key) => !drop.has(key)),
     ]);
     if (certificates !== undefined && certificates.issued.length > 0)
       log.info({ issued: certificates.issued }, "Issued certificates");
@@ -188,7 +201,10 @@ export class OperandLoop {
     const authority = certificates?.authority ?? { ca: none, bundle: "" };
     const objectsWith = (objects: readonly KubeObject[]): Wish => ({
       kind: "install",
-      objects: objects.filter((object) => !leave.has(keyOf({ kind: object.kind, name: object.metadata.name }))),
+      objects: objects.filter(({ kind, metadata: { name } }) => {
+        const key = keyOf({ kind, name });
+        return !leave.has(key) && !drop.has(key);
+      }),
       leave,
     });
     return {
@@ -224,24 +240,30 @@ export class OperandLoop {
     return failed;
   }
 
-  #health(side: Side, observed: Observed, decision: Decision, plan: Plan, failed: readonly FailedStep[]): Health {
-    const found = observed.live.get(keyOf(workloads[side].workload));
-    const isMine = found?.kind === "present" && isOurs(found.object);
+  #health(
+    side: Side,
+    { live }: Observed,
+    decision: Decision,
+    plan: Plan,
+    failed: readonly FailedStep[],
+    wanted: boolean,
+  ): Health {
+    const isLeft = (operand: Operand) => {
+      const found = live.get(keyOf(operand));
+      return found?.kind === "present" && isOurs(found.object);
+    };
+    const { workload } = workloads[side];
     return healthOf({
-      side,
-      decision,
-      pods: isMine ? podsOf(found) : undefined,
-      plan,
-      failed,
-      anyLeft: operands.some((operand) => {
-        const live = observed.live.get(keyOf(operand));
-        return operand.side === side && live?.kind === "present" && isOurs(live.object);
-      }),
+      ...{ side, decision, wanted, plan, failed },
+      pods: podsOfOurs(live, side),
+      anyLeft: (wanted || decision.kind === "remove" ? operands : [workload]).some(
+        (operand) => operand.side === side && isLeft(operand),
+      ),
     });
   }
 
   #snapshotOf(
-    { nowMs, requests }: Observed,
+    { nowMs, requests, live }: Observed,
     config: Present,
     decisions: Readonly<Record<Side, Decision>>,
     health: Readonly<Record<Side, Health>>,
@@ -252,8 +274,11 @@ export class OperandLoop {
     const isMoving = node.state === "moving" || node.reason === "GateUnknown";
     this.#movingSinceMs = isMoving ? (this.#movingSinceMs ?? nowMs) : undefined;
     const last = lastGatherOf(requests, config.identity);
+    const isFailing = node.reason === "OperandConflict" || node.reason === "OperandFailed";
+    const problem = isFailing ? node.message : undefined;
     return {
       kind: "managed",
+      nodeSide: nodeSideView(requests, live, { pods: podsOfOurs(live, "node"), problem }),
       settings: config.settings,
       configCreatedMs: config.identity.createdMs,
       lastGatherMs: last === undefined ? undefined : Date.parse(last.startTime),
@@ -267,14 +292,14 @@ export class OperandLoop {
   async #report(observed: Observed, config: Present, judged: Conditions, snapshot: Snapshot): Promise<void> {
     const { cluster, namespace, version, metrics, log } = this.#world;
     const { gate, requests, namespaceUid, nowMs, live } = observed;
-    const daemonSet = live.get(keyOf({ kind: "DaemonSet", name: names.extractor }));
     const isManaged = snapshot.kind === "managed";
     const status = statusOf({
       identity: config.identity,
       conditions: judged.conditions,
       gate,
       gateIgnored: config.kind === "valid" && config.settings.featureGate === "Ignored",
-      pods: podsOf(daemonSet),
+      pods: podsOfOurs(live, "node"),
+      onDemand: isManaged && snapshot.settings.lifecycle === "OnDemand" && snapshot.nodes,
       requests,
       nextGatherMs: isManaged ? nextGatherMs(snapshot, requests, nowMs) : undefined,
       inventory: config.kind !== "valid" || config.settings.inventory === "Enabled",
@@ -296,14 +321,28 @@ export class OperandLoop {
     }
   }
 
-  #share(snapshot: Snapshot): void {
+  #share(snapshot: Snapshot, seenMs: number): void {
     const { shared, wake } = this.#world;
+    shared.seenMs = seenMs;
     const changed = JSON.stringify(shared.snapshot) !== JSON.stringify(snapshot);
     shared.snapshot = snapshot;
     if (!changed) return;
     wake("gathers");
     wake("uploads");
   }
+}
+
+/** False between the gathers of lifecycle OnDemand. */
+function isWanted(config: Present, requests: readonly GatherRequest[]): boolean {
+  return config.kind !== "valid" || config.settings.lifecycle === "Continuous" || wantedBy(requests) !== undefined;
+}
+
+/** Undefined while the workload is not there, is not ours or is going away. */
+function podsOfOurs(live: ReadonlyMap<string, Live>, side: Side): Pods | undefined {
+  const found = live.get(keyOf(workloads[side].workload));
+  const isStaying =
+    found?.kind === "present" && isOurs(found.object) && found.object.metadata.deletionTimestamp === undefined;
+  return isStaying ? podsOf(found) : undefined;
 }
 
 /** Empty while there is none of ours: then its pods have to wait. */

@@ -66,7 +66,7 @@ export async function startOperator(start: OperatorStart): Promise<RunningOperat
     setLogLevel: (level) => {
       if (!start.fixedLevel) log.level = levels[level];
     },
-    shared: { snapshot: undefined, unreachable: undefined, isGathering: false, upload: undefined },
+    shared: { snapshot: undefined, seenMs: 0, unreachable: undefined, isGathering: false, upload: undefined },
   };
   const operandLoop = new OperandLoop(world);
   const requestLoop = new RequestLoop(world);

@@ -2,14 +2,18 @@
 import type { PostAnswer } from "../adapters/gatherer.ts";
 import type { GatherProgress } from "../api/gather.ts";
 import type { GatherRequest, RequestStatus } from "../api/request.ts";
+import { deploymentOf, isOutOfPatience, undeploymentOf, wantedBy } from "../core/on-demand.ts";
 import {
+  deployingStatus,
   distanceMs,
   endedStatus,
   finishedStatus,
   orderOf,
+  phaseOf,
   queueOf,
   runningStatus,
   silenceMs,
+  timeText,
   type WaitingPhase,
   waitingStatus,
 } from "../core/requests.ts";
@@ -27,6 +31,8 @@ const retryMs = 2_000;
 /** A due gather that cannot start yet is looked at again that often. */
 const dueRetryMs = 10_000;
 const maxAttempts = 2;
+/** So old the last look at the extractors may be while a gather waits for them. */
+const freshMs = 5_000;
 
 export class RequestLoop {
   readonly #world: OperatorWorld;
@@ -37,12 +43,13 @@ export class RequestLoop {
 
   /** One look at all RuntimeGathers, and at most one step of one of them. */
   async run(signal: AbortSignal): Promise<Next> {
-    const { cluster, nowMs, shared, metrics } = this.#world;
+    const { cluster, nowMs, shared, metrics, wake } = this.#world;
     const { snapshot } = shared;
     if (snapshot === undefined) return { afterMs: pollMs };
     if (snapshot.kind === "hands off") return { afterMs: undefined };
     const requests = await cluster.requests();
     const queue = queueOf(requests);
+    if (isOnDemand(snapshot) && wantedBy(requests) !== snapshot.nodeSide.wantedBy) wake("operands");
     for (const request of queue.supersede) {
       const message = "Another one waits already; one runs, one waits";
       await this.#write(request, endedStatus(request, "Superseded", "Superseded", message, nowMs()));
@@ -50,6 +57,8 @@ export class RequestLoop {
     }
     for (const request of queue.forget) await cluster.forget(request);
     shared.isGathering = queue.running !== undefined;
+    if (queue.running !== undefined && phaseOf(queue.running) === "Deploying")
+      return this.#deploy(queue.running, snapshot, signal);
     if (queue.running !== undefined) return this.#follow(queue.running, snapshot, signal);
     if (queue.waiting !== undefined) return this.#begin(queue.waiting, queue.startableAtMs, snapshot, signal);
     this.#reached();
@@ -84,10 +93,115 @@ export class RequestLoop {
     const leftMs = startableAtMs - nowMs();
     if (leftMs > 0)
       return this.#wait(request, "Pending", `Gathers begin at least ${distanceMs / 1000} s apart`, leftMs);
-    const answer = await gatherer.post(orderOf(request, snapshot.settings, snapshot.nodes), signal);
+    if (mustDeploy(request, snapshot)) return this.#beginDeploying(request, signal);
+    const answer = await gatherer.post(orderOf(request, snapshot.settings, snapshot), signal);
     if (answer.kind === "accepted")
       log.info({ object: { kind: "RuntimeGather", name: request.name } }, "Gather started");
     return this.#posted(request, answer, 1);
+  }
+
+  /** Nothing is deployed for a gatherer that does not answer. */
+  async #beginDeploying(request: GatherRequest, signal: AbortSignal): Promise<Next> {
+    const { gatherer, nowMs, log } = this.#world;
+    const known = await gatherer.progress(request.uid, signal);
+    if (known.kind === "unreachable") return this.#posted(request, known, 1);
+    if (known.kind === "progress") return this.#posted(request, { kind: "accepted" }, 1);
+    this.#reached();
+    await this.#write(request, deployingStatus(request, nowMs()));
+    log.info({ object: { kind: "RuntimeGather", name: request.name } }, "Deploying the extractors for a gather");
+    return { afterMs: pollMs };
+  }
+
+  /** Orders the gather once the extractors are ready, or will not be. */
+  async #deploy(request: GatherRequest, snapshot: Ours, signal: AbortSignal): Promise<Next> {
+    const { gatherer, nowMs, log, shared } = this.#world;
+    const { attempts: before = 0, nodeSide } = request.status;
+    if (snapshot.kind === "not managed") {
+      if (before > 0) return this.#end(request, "NotManaged", snapshot.why);
+      return this.#wait(request, "NotManaged", snapshot.why, undefined);
+    }
+    const { settings, nodes, nodeSide: view } = snapshot;
+    const { lifecycle, extractor } = settings;
+    const readyTimeoutMs = extractor.readyTimeout;
+    // An operands' loop that sees nothing any more does not hold the gather for ever.
+    const seenMs = isOutOfPatience(request, readyTimeoutMs, nowMs()) ? nowMs() : shared.seenMs;
+    const deployment = deploymentOf({ ...{ request, nodes, view, readyTimeoutMs }, nowMs: seenMs });
+    if (deployment.kind === "wait") return this.#lookAgain();
+    const { nodes: asks, problem } = deployment;
+    const answer = await gatherer.post(
+      orderOf(request, settings, { nodes: asks, problem, goes: lifecycle === "OnDemand" }),
+      signal,
+    );
+    switch (answer.kind) {
+      case "accepted": {
+        this.#reached();
+        shared.isGathering = true;
+        const known = {
+          ...nodeSide,
+          ...(problem === undefined ? {} : { problem }),
+          ...(asks ? {} : { undeployTime: timeText(nowMs()) }),
+        };
+        await this.#write(request, runningStatus(request, before + 1, "Started", nowMs(), known));
+        log.info({ object: { kind: "RuntimeGather", name: request.name }, problem }, "Gather started");
+        return { afterMs: pollMs };
+      }
+      case "refused":
+        return this.#end(request, "Refused", answer.message);
+      case "busy":
+      case "unreachable": {
+        const isLost = answer.kind === "unreachable";
+        const message = isLost ? answer.message : "The gatherer is busy with a gather of before";
+        if (isLost) this.#lost(message);
+        else this.#reached();
+        if (!isOutOfPatience(request, readyTimeoutMs, nowMs())) return { afterMs: retryMs };
+        if (before > 0) return this.#end(request, "GathererUnreachable", message);
+        return this.#wait(request, isLost ? "GathererUnreachable" : "GathererBusy", message, retryMs);
+      }
+      default:
+        return answer;
+    }
+  }
+
+  /** What is judged is what the operands' loop saw, which must not be long ago. */
+  #lookAgain(): Next {
+    const { shared, nowMs, wake } = this.#world;
+    if (nowMs() - shared.seenMs >= freshMs) wake("operands");
+    return { afterMs: pollMs };
+  }
+
+  /** The gatherer has asked the nodes: the extractors go, and then it may write. */
+  async #undeploy(request: GatherRequest, snapshot: Ours, signal: AbortSignal): Promise<Next> {
+    const { gatherer, nowMs, log, shared } = this.#world;
+    const isManaged = snapshot.kind === "managed";
+    const { attempts = 1, nodeSide } = request.status;
+    const write = (known: RequestStatus["nodeSide"]) =>
+      this.#write(request, runningStatus(request, attempts, stages.AwaitingNodeSide, nowMs(), known));
+    const undeployment = undeploymentOf({
+      request,
+      kept: isManaged ? undefined : snapshot.why,
+      isOnDemand: isOnDemand(snapshot),
+      view: isManaged ? snapshot.nodeSide : undefined,
+      nowMs: shared.seenMs,
+    });
+    switch (undeployment.kind) {
+      case "begin":
+        await write({ ...nodeSide, undeployTime: timeText(nowMs()) });
+        return { afterMs: pollMs };
+      case "wait":
+        return this.#lookAgain();
+      case "release": {
+        const { leftover } = undeployment;
+        const { leftover: _, ...rest } = nodeSide ?? {};
+        await write({ ...rest, ...(leftover === undefined ? {} : { leftover }) });
+        const problems = leftover === undefined ? [] : [leftover];
+        const answer = await gatherer.release(request.uid, { problems }, signal);
+        if (answer.kind === "told") return { afterMs: pollMs };
+        log.warn({ problem: answer.message }, "Could not tell the gatherer that the extractors are gone");
+        return { afterMs: retryMs };
+      }
+      default:
+        return undeployment;
+    }
   }
 
   /** What an answer to an order means; the order can be repeated, since its id makes it the same run. */
@@ -140,6 +254,8 @@ export class RequestLoop {
     const { nowMs, metrics, log, wake, shared } = this.#world;
     const { outcome } = progress;
     if (progress.phase === "Interrupted") return this.#repeat(request, snapshot, signal);
+    if (progress.phase === "Running" && progress.stage === "AwaitingNodeSide")
+      return this.#undeploy(request, snapshot, signal);
     if (progress.phase === "Running" || outcome === null) {
       await this.#write(request, runningStatus(request, request.status.attempts ?? 1, stages[progress.stage], nowMs()));
       return { afterMs: pollMs };
@@ -162,7 +278,11 @@ export class RequestLoop {
     if (attempts >= maxAttempts)
       return this.#end(request, "Interrupted", "The gatherer was restarted during the gather, twice");
     if (snapshot.kind === "not managed") return this.#end(request, "NotManaged", snapshot.why);
-    const order = orderOf(request, snapshot.settings, snapshot.nodes);
+    if (mustDeploy(request, snapshot)) {
+      await this.#write(request, deployingStatus(request, this.#world.nowMs()));
+      return { afterMs: pollMs };
+    }
+    const order = orderOf(request, snapshot.settings, snapshot);
     return this.#posted(request, await this.#world.gatherer.post(order, signal), attempts + 1);
   }
 
@@ -210,6 +330,15 @@ export class RequestLoop {
     shared.unreachable = undefined;
     wake("operands");
   }
+}
+
+function isOnDemand(snapshot: Ours): snapshot is Managed {
+  return snapshot.kind === "managed" && snapshot.settings.lifecycle === "OnDemand";
+}
+
+/** The extractors are to be there for this gather, and are not there without it. */
+function mustDeploy({ spec }: GatherRequest, snapshot: Managed): boolean {
+  return isOnDemand(snapshot) && snapshot.nodes && spec.runtimeInfo === "Enabled";
 }
 
 const stages: Readonly<Record<GatherProgress["stage"], string>> = {

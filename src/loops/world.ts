@@ -7,6 +7,7 @@ import type { Logger } from "../adapters/telemetry.ts";
 import type { Settings } from "../api/config.ts";
 import type { LastUpload } from "../api/upload.ts";
 import type { Images } from "../core/desired-input.ts";
+import type { NodeSideView } from "../core/on-demand.ts";
 
 export interface OperatorWorld {
   readonly api: Api;
@@ -29,6 +30,8 @@ export interface OperatorWorld {
 export interface Shared {
   /** Of the last run of the operands' loop. */
   snapshot: Snapshot | undefined;
+  /** When what the snapshot says was seen. */
+  seenMs: number;
   /** Since when the gatherer cannot be reached although a gather waits for it. */
   unreachable: { readonly sinceMs: number; readonly message: string } | undefined;
   /** Serving certificates do not change while a gather runs. */
@@ -47,8 +50,9 @@ export type Snapshot =
       readonly configCreatedMs: number;
       readonly lastGatherMs: number | undefined;
       readonly gathererReady: boolean;
-      /** The node side is there and can be asked. */
+      /** The node side is there and can be asked; in lifecycle OnDemand: it can be deployed for a gather. */
       readonly nodes: boolean;
       /** It is as ready as it will be soon. */
       readonly nodesSettled: boolean;
+      readonly nodeSide: NodeSideView;
     };
