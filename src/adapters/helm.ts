@@ -2,7 +2,8 @@
 import { decodeHelmPage } from "../api/helm.ts";
 import { addHelmObjects, type HelmCharts, type HelmPlural, helmResources, mergeHelmCharts } from "../core/helm.ts";
 import { type Api, metadataOnly } from "./connection.ts";
-import { askPatiently, describe } from "./patience.ts";
+import { Pages } from "./page.ts";
+import { describe } from "./patience.ts";
 
 export interface HelmOptions {
   /** Absent means all namespaces. */
@@ -49,16 +50,13 @@ async function readList(
   const what = `listing ${plural}`;
   const only = namespaces === undefined ? undefined : new Set(namespaces);
   const charts: HelmCharts = new Map();
+  const query = { labelSelector: "app.kubernetes.io/managed-by=Helm" };
+  const pages = new Pages();
   try {
     let continueToken = "";
     for (let page = 0; page < maxPages; page += 1) {
-      const query = {
-        labelSelector: "app.kubernetes.io/managed-by=Helm",
-        limit: 500,
-        ...(continueToken === "" ? {} : { continue: continueToken }),
-      };
       const patience = { what, signal, ...(delaysMs === undefined ? {} : { delaysMs }) };
-      const answer = await askPatiently(api, { path, query, accept: metadataOnly }, patience);
+      const answer = await pages.ask(api, { path, query, accept: metadataOnly }, continueToken, patience);
       if (answer.status === 404) return { kind: "absent" };
       if (answer.status === 410) return { kind: "expired" };
       if (answer.status !== 200) return { kind: "failed", problem: `${what}: ${describe(answer)}` };

@@ -1,7 +1,8 @@
 /** Which namespaces there are, and which of them opted out. */
 import { decodeNamespacePage } from "../api/namespace.ts";
 import { type Api, metadataOnly } from "./connection.ts";
-import { askPatiently, describe } from "./patience.ts";
+import { Pages } from "./page.ts";
+import { describe } from "./patience.ts";
 
 const maxPages = 1_000;
 
@@ -29,11 +30,11 @@ function expired(): never {
 async function listing(api: Api, { signal, delaysMs }: NamespacesOptions): Promise<Namespaces | undefined> {
   const names = new Set<string>();
   const excluded = new Set<string>();
+  const pages = new Pages();
   let continueToken = "";
   for (let page = 0; page < maxPages; page += 1) {
-    const query = { limit: 500, ...(continueToken === "" ? {} : { continue: continueToken }) };
     const patience = { what: "listing namespaces", signal, ...(delaysMs === undefined ? {} : { delaysMs }) };
-    const answer = await askPatiently(api, { path: "/api/v1/namespaces", query, accept: metadataOnly }, patience);
+    const answer = await pages.ask(api, { path: "/api/v1/namespaces", accept: metadataOnly }, continueToken, patience);
     if (answer.status === 410) return undefined;
     if (answer.status !== 200) throw new Error(`listing namespaces: ${describe(answer)}`);
     const decoded = decodeNamespacePage(answer.body);
