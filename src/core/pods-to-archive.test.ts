@@ -6,7 +6,7 @@ import { decodePodPage, type Pod } from "../api/pod.ts";
 import { workloadJson } from "./archive.ts";
 import { obfuscate } from "./hash.ts";
 import { merge } from "./merge.ts";
-import { apiPod, digest } from "./pods.fixture.ts";
+import { apiPod, digest, type PodOptions } from "./pods.fixture.ts";
 import { addPods, emptyDraft } from "./shapes.ts";
 
 interface Sums {
@@ -202,16 +202,19 @@ for (const namespace of ["__proto__", "constructor", "toString", "7", "\ud800", 
     assert.equal(Object.entries(namespaces ?? {}), [[obfuscate(namespace), { count: 2, shapes: [shape] }]]);
   });
 
-test("ten thousand containers whose statuses are in another order are matched in no time", () => {
-  const containers = Array.from({ length: 10_000 }, (_, n) => ({ name: `c${n}`, command: [`program-${n}`] }));
-  const statusOrder = containers.map((_, n) => containers.length - 1 - n);
-  const items = Array.from({ length: 20 }, () => apiPod({ containers, statusOrder }));
-  const pods = podsOf(items);
-  const startedMs = performance.now();
-  const { namespaces } = workloadOf([pods]);
-  assert.ok(performance.now() - startedMs < 2_000, `${performance.now() - startedMs} ms`);
-  const [only] = Object.values(namespaces ?? {});
-  assert.equal([only?.count, only?.shapes.length, only?.shapes[0]?.containers.length], [20, 1, 10_000]);
+test("ten thousand containers whose statuses are in another order take hardly longer than in order", () => {
+  const containers = Array.from({ length: 10_000 }, (_, n) => ({ name: `c${n}` }));
+  const timesOf = (options: PodOptions): readonly number[] => {
+    const pods = podsOf([apiPod({ containers, ...options })]);
+    return [1, 2, 3].map(() => {
+      const startedMs = performance.now();
+      assert.is(Object.values(workloadOf([pods]).namespaces ?? {})[0]?.shapes[0]?.containers.length, 10_000);
+      return performance.now() - startedMs;
+    });
+  };
+  const inOrderMs = Math.max(...timesOf({}));
+  const backwardsMs = Math.min(...timesOf({ statusOrder: containers.map((_, n) => containers.length - 1 - n) }));
+  assert.ok(backwardsMs < 4 * inOrderMs, `${backwardsMs} ms, not ${inOrderMs}`);
 });
 
 test("arguments of a megabyte are read in no time and leave twelve letters", () => {
@@ -226,7 +229,7 @@ test("arguments of a megabyte are read in no time and leave twelve letters", () 
   const pods = podsOf(endless.map((text) => apiPod({ containers: [{ command: [text], args: [text] }] })));
   const startedMs = performance.now();
   const workload = JSON.stringify(workloadOf([pods]));
-  assert.ok(performance.now() - startedMs < 2_000, `${performance.now() - startedMs} ms`);
+  assert.ok(performance.now() - startedMs < 10_000, `${performance.now() - startedMs} ms`);
   assert.ok(workload.length < 2_000);
 });
 
