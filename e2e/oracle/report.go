@@ -30,12 +30,12 @@ func nodeErrors(c Case, asked map[string]map[place]bool) []string {
 				}
 			}
 		}
-		containers := "containers"
+		containers := "containers that were"
 		if unasked == 1 {
-			containers = "container"
+			containers = "container that was"
 		}
 		if unasked > 0 {
-			nodes[fmt.Sprintf("the answer speaks of %d %s that were not asked for; ignored", unasked, containers)]++
+			nodes[fmt.Sprintf("the answer speaks of %d %s not asked for; ignored", unasked, containers)]++
 		}
 	}
 	var errors []string
