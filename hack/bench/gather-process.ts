@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { request } from "undici";
 import { z } from "zod";
 import { type GatherOrder, type GatherOutcome, gatherProgressSchema } from "../../src/api/gather.ts";
-import { gathererCommand } from "../../src/core/desired-gatherer.ts";
+import { gathererCommand, gathererMemoryEnv } from "../../src/core/desired-gatherer.ts";
 import { buildBundles } from "../build.ts";
 import { cacheDir } from "../cache.ts";
 import { waitFor } from "../kubectl.ts";
@@ -64,7 +64,7 @@ export interface Gatherer {
   stop(): Promise<void>;
 }
 
-/** Starts the bundle with the flags of the Deployment. */
+/** Starts the bundle as the Deployment does. */
 export async function startGatherer({ bundle }: Programs, files: Files, namespace: string): Promise<Gatherer> {
   const port = 25_000 + (process.pid % 1_000) * 2;
   const flags = gathererCommand.filter((word) => word.startsWith("--"));
@@ -77,7 +77,10 @@ export async function startGatherer({ bundle }: Programs, files: Files, namespac
     ],
     {
       stdio: ["ignore", "ignore", "inherit"],
-      env: { PATH: process.env.PATH, LOG_LEVEL: "error", POD_NAMESPACE: namespace },
+      env: {
+        ...{ PATH: process.env.PATH, LOG_LEVEL: "error", POD_NAMESPACE: namespace },
+        [gathererMemoryEnv.name]: gathererMemoryEnv.value,
+      },
     },
   );
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));

@@ -48,6 +48,7 @@ const defaultMaxBytesAtOnce = 256 * 1024 * 1024;
 const answerBytes = 4 * 1024 * 1024;
 const answerBytesPerContainer = 16 * 1024;
 const maxMessageLength = 300;
+const sharedMs = 1_000;
 
 /**
  * One outcome per query, in their order; throws only when the signal aborts. All are there after the time one node may take, and the time
@@ -74,6 +75,7 @@ export async function askNodes(
     bodyTimeout: 0,
   });
   const memory = { left: options.maxBytesAtOnce ?? defaultMaxBytesAtOnce };
+  const credentials = { ...options.credentials, token: shared(options.credentials.token) };
   const outcomes: NodeOutcome[] = [];
   const asked: Promise<void>[] = [];
   const next = queries.entries();
@@ -81,9 +83,11 @@ export async function askNodes(
     for (const [index, query] of next) {
       options.signal.throwIfAborted();
       const extractor = extractors.get(query.node);
-      const one = outcomeOf(query, extractor, trust.problem, { ...options, agent, memory }).then((outcome) => {
-        outcomes[index] = outcome;
-      });
+      const one = outcomeOf(query, extractor, trust.problem, { ...options, credentials, agent, memory }).then(
+        (outcome) => {
+          outcomes[index] = outcome;
+        },
+      );
       asked.push(one);
       await atMost(one, options.slowAfterMs ?? defaultSlowAfterMs);
     }
@@ -100,9 +104,23 @@ export async function askNodes(
 
 /** Waits for the work, but not longer. */
 async function atMost(work: Promise<void>, timeoutMs: number): Promise<void> {
-  const timer = new AbortController();
-  await Promise.race([work, sleep(timeoutMs, undefined, { signal: timer.signal }).catch(() => {})]);
-  timer.abort();
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, timeoutMs);
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What was read within the last second is not read again: so many nodes are asked meanwhile. */
+function shared(read: () => Promise<string>): () => Promise<string> {
+  let last: { readonly text: Promise<string>; readonly atMs: number } | undefined;
+  return () => {
+    const nowMs = performance.now();
+    if (last === undefined || nowMs - last.atMs > sharedMs) last = { text: read(), atMs: nowMs };
+    return last.text;
+  };
 }
 
 /** One context for all connections: each would spend a good part of its handshake on making its own. */
