@@ -14,24 +14,14 @@ export interface NetworksOptions {
   readonly delaysMs?: readonly number[];
 }
 
-export interface NetworksRead extends NetworkFacts {
-  /** False on a cluster that has no such objects. */
-  readonly known: boolean;
-}
-
 /** Throws when an object is there and cannot be read: then nobody knows what to hide. */
-export async function readNetworks(api: Api, options: NetworksOptions): Promise<NetworksRead> {
+export async function readNetworks(api: Api, options: NetworksOptions): Promise<NetworkFacts> {
   const [networks, baseDomain, apiHosts] = await Promise.all([
     readOne(api, `${group}/networks/cluster`, networkConfigSchema, options),
     readOne(api, `${group}/dnses/cluster`, dnsConfigSchema, options),
     readOne(api, `${group}/infrastructures/cluster`, infrastructureSchema, options),
   ]);
-  return {
-    networks: networks ?? [],
-    baseDomain: baseDomain ?? "",
-    apiHosts: apiHosts ?? [],
-    known: networks !== undefined,
-  };
+  return { networks: networks ?? null, baseDomain: baseDomain ?? "", apiHosts: apiHosts ?? [] };
 }
 
 async function readOne<T>(

@@ -1,8 +1,8 @@
 /** Replaces what tells of the cluster's network in the text of an archive: IPv4 addresses, its base domain and the hosts of its API. */
 
 export interface NetworkFacts {
-  /** In the notation `10.0.0.0/8`; others are ignored. */
-  readonly networks: readonly string[];
+  /** In the notation `10.0.0.0/8`; others are ignored. Null when the cluster does not name them: then no address is of a known one. */
+  readonly networks: readonly string[] | null;
   /** Empty when not known. */
   readonly baseDomain: string;
   readonly apiHosts: readonly string[];
@@ -25,7 +25,8 @@ interface Network {
  * start; the address of the network itself stays, one of no known network becomes 0.0.0.0. Longer domains go before shorter ones.
  */
 export function makeObfuscation({ networks, baseDomain, apiHosts }: NetworkFacts): (text: string) => string {
-  const known = [...new Set([...ownNetworks, ...networks])].sort(moreSpecificFirst).flatMap(parseNetwork);
+  const named = networks === null ? [] : [...ownNetworks, ...networks];
+  const known = [...new Set(named)].sort(moreSpecificFirst).flatMap(parseNetwork);
   const table = new Map<string, string>();
   const placeholders = [
     ...apiHosts.map((value) => ({ value: value.trim(), placeholder: "<CLUSTER_DOMAIN_HOST>" })),
@@ -36,22 +37,21 @@ export function makeObfuscation({ networks, baseDomain, apiHosts }: NetworkFacts
   return (text) => {
     let hidden = text;
     for (const { value, placeholder } of placeholders) hidden = hidden.replaceAll(value, () => placeholder);
-    return hidden.replace(addressOrNetwork, (found) => {
-      const replacement = table.get(found) ?? replacementOf(found, known);
-      table.set(found, replacement);
-      return replacement;
-    });
+    return hidden.replace(addressOrNetwork, (found) => table.get(found) ?? replacementOf(found, known, table));
   };
 }
 
-function replacementOf(found: string, networks: readonly Network[]): string {
+/** Remembers only what counts: addresses of no network may be many. */
+function replacementOf(found: string, networks: readonly Network[], table: Map<string, string>): string {
   const address = parseAddress(found);
   if (address === undefined) return found;
   const network = networks.find(({ first, size }) => address >= first && address < first + size);
   if (network === undefined) return "0.0.0.0";
   if (network.first === address) return found;
   network.used = (network.used + 1) % network.size;
-  return textOf(network.first + network.used);
+  const replacement = textOf(network.first + network.used);
+  table.set(found, replacement);
+  return replacement;
 }
 
 /** Undefined for networks, and for a leading zero, which makes it no address. */

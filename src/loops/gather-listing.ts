@@ -108,7 +108,8 @@ export async function readObfuscation(
   if (!obfuscateNetworking) return { kind: "ready", obfuscate: undefined };
   try {
     const networks = await readNetworks(world.api, patienceOf(world, signal));
-    if (!networks.known) notes.push("The cluster does not name its networks; all addresses are replaced by 0.0.0.0");
+    if (networks.networks === null)
+      notes.push("The cluster does not name its networks; all addresses are replaced by 0.0.0.0");
     return { kind: "ready", obfuscate: makeObfuscation(networks) };
   } catch (cause) {
     return { kind: "failed", message: problemOf(cause, signal) };
