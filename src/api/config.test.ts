@@ -17,7 +17,7 @@ test("an empty spec and a missing one take every default", () => {
     managementState: "Managed",
     featureGate: "Required",
     runtimeInfo: "Enabled",
-    extractor: { securityProfile: "Privileged" },
+    extractor: { securityProfile: "Privileged", readyTimeout: 300_000 },
     gather: {
       interval: 43_200_000,
       podLimit: 8000,
@@ -29,6 +29,7 @@ test("an empty spec and a missing one take every default", () => {
     storage: { emptyDir: { sizeLimit: "1Gi" }, retention: { archives: 5 } },
     inventory: "Enabled",
     logLevel: "Normal",
+    lifecycle: "Continuous",
   });
 });
 
