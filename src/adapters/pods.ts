@@ -50,7 +50,8 @@ type ListingEvent =
 /** The next page is asked for as soon as a page has said where it begins. */
 async function* listing(api: Api, options: PodPagesOptions): AsyncGenerator<ListingEvent> {
   const { namespaces } = options;
-  const paths = namespaces?.toSorted().map((name) => `/api/v1/namespaces/${encodeURIComponent(name)}/pods`);
+  const names = namespaces === undefined ? undefined : [...new Set(namespaces)].sort();
+  const paths = names?.map((name) => `/api/v1/namespaces/${encodeURIComponent(name)}/pods`);
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const size = new PageSize(options);

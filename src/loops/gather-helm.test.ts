@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Script } from "../adapters/api.fixture.ts";
@@ -123,6 +124,31 @@ test("pages are followed, an expired listing starts again, and a filter holds", 
       entries["config/helmchart_info.json"] ?? "",
       /^\{"[0-9a-f]{64}":\[\{.*"resources":\{"services":2\}\}\]\}$/,
     );
+  });
+});
+
+test("lists that take too long cost the charts, not the archive", () => {
+  const script = helmScript({
+    replicasets: { body: { items: [item("shop", "web-1.0")] } },
+    services: { status: 503, body: {} },
+  });
+  return inWorld({ script }, async (world) => {
+    const { outcome } = await run({ ...world, delaysMs: [20_000], helmTimeoutMs: 200 }, { runtimeInfo: false });
+    assert.is(outcome.succeeded, true);
+    assert.not.ok((await unpacked(world))["config/helmchart_info.json"]);
+    const [, helm] = await reportsOf(world);
+    assert.equal(helm?.errors, ["listing the objects that Helm made: not done within 0.2 s"]);
+  });
+});
+
+test("a gather that failed reads no more", () => {
+  const failing = helmScript({ replicasets: { status: 503, body: {} } });
+  const script: Script = (path, query) => (path === "/api/v1/pods" ? { status: 403, body: {} } : failing(path, query));
+  return inWorld({ script }, async (world, requests) => {
+    const { outcome } = await run({ ...world, delaysMs: [200] }, { runtimeInfo: false });
+    assert.is(outcome.reason, "PodListFailed");
+    await sleep(600);
+    assert.is(requests.filter((one) => one.includes("/apis/apps/")).length, 1);
   });
 });
 

@@ -81,7 +81,9 @@ function excludedOf({ excludedNamespaces }: GatherOrder, namespaces: NamespacesR
 /** Names that a user wrote and that no namespace has. */
 function namespaceNotes({ namespaces: only = [] }: GatherOrder, namespaces: NamespacesRead): readonly string[] {
   if (typeof namespaces !== "object") return [];
-  return only.filter((name) => !namespaces.names.has(name)).map((name) => `There is no namespace ${name}`);
+  return [...new Set(only)]
+    .filter((name) => !namespaces.names.has(name))
+    .map((name) => `There is no namespace ${name}`);
 }
 
 async function readImages(draft: Draft, reader: ImageReader | undefined, notes: string[]): Promise<Images> {
@@ -116,16 +118,18 @@ export async function readObfuscation(
   }
 }
 
-/** Beside the rest; an abort ends it with an answer that nobody looks at. */
+/** Beside the rest, and not for ever; an abort ends it with an answer that nobody looks at. */
 export async function readHelm(
   order: GatherOrder,
   world: GatherWorld,
   signal: AbortSignal,
 ): Promise<HelmFacts | undefined> {
   if (!order.helm) return undefined;
-  const { api, nowMs } = world;
+  const { api, nowMs, helmTimeoutMs = 300_000 } = world;
   const startedAtMs = nowMs();
-  const options = { namespaces: order.namespaces, ...patienceOf(world, signal) };
-  const read = await readHelmCharts(api, options).catch(() => undefined);
-  return read === undefined ? undefined : { ...read, durationMs: between(startedAtMs, nowMs()) };
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(helmTimeoutMs)]);
+  const options = { namespaces: order.namespaces, ...patienceOf(world, deadline) };
+  const late = `listing the objects that Helm made: not done within ${helmTimeoutMs / 1000} s`;
+  const read = await readHelmCharts(api, options).catch(() => ({ charts: null, errors: [late] }));
+  return signal.aborted ? undefined : { ...read, durationMs: between(startedAtMs, nowMs()) };
 }

@@ -3,6 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Script } from "../adapters/api.fixture.ts";
 import type { GatherOrder } from "../api/gather.ts";
+import { apiPod } from "../core/pods.fixture.ts";
 import { errorsOf, inWorld, knowing, reportOf, run, workloadOf } from "./gather.fixture.ts";
 
 const failuresIn = ({
@@ -108,6 +109,20 @@ test("a namespace of the filter that does not exist is noted", () =>
       const { outcome } = await run(world, { namespaces: ["shop", "shpo"] });
       assert.ok(outcome.notes.includes("There is no namespace shpo"));
       assert.ok(!outcome.notes.some((note) => note.includes("shop")));
+    },
+  ));
+
+test("a namespace that the filter names twice is gathered once", () =>
+  inWorld(
+    {
+      pods: [{}],
+      script: (path) =>
+        path.endsWith("/pods") ? { body: { items: path.includes("/shop/") ? [apiPod({})] : [] } } : undefined,
+    },
+    async (world) => {
+      const { outcome } = await run(world, { namespaces: ["shop", "shop", "shpo", "shpo"], runtimeInfo: false });
+      assert.is(outcome.counts.pods, 1);
+      assert.is(outcome.notes.filter((note) => note.includes("shpo")).length, 1);
     },
   ));
 

@@ -40,10 +40,12 @@ export async function gather(
   onStage("ListingPods");
   const hiding = await readObfuscation(order, world, signal, notes);
   if (hiding.kind === "failed") return failedResult("ObfuscationFailed", hiding.message);
-  const helm = readHelm(order, world, signal);
+  const failure = new AbortController();
+  const helm = readHelm(order, world, AbortSignal.any([signal, failure.signal]));
   const listed = await listPods(order, world, signal, notes);
   const listedAtMs = nowMs();
   if (listed.kind === "failed") {
+    failure.abort();
     const tookMs = between(startedAtMs, listedAtMs);
     const durationsMs = { listPods: tookMs, askNodes: 0, write: 0, total: tookMs };
     const { outcome, ...rest } = failedResult("PodListFailed", listed.message);
