@@ -38,6 +38,16 @@ const extractorPods = async () => {
     .sort();
 };
 
+/** Id of the gather whose inventory is the newest. */
+const newestInventory = async (): Promise<string> => {
+  const reader = await openReader(cluster);
+  try {
+    return (await reader.inventory()).gather;
+  } finally {
+    await reader.close();
+  }
+};
+
 /** How many containers of the newest archive's inventory have a runtime. */
 const withRuntime = async (): Promise<number> => {
   const reader = await openReader(cluster);
@@ -105,6 +115,23 @@ test("featureGate Ignored: the node side comes although the gate is disabled", a
 test("runtimeInfo Disabled: the node side goes although the gate is ignored", async () => {
   await applyConfig(cluster, { featureGate: "Ignored", runtimeInfo: "Disabled" });
   await waitFor("no DaemonSet", async () => ((await ours(cluster, "daemonsets")).length === 0 ? true : undefined));
+});
+
+test("lifecycle OnDemand: a gather brings the extractors along, finds real runtimes, and no pod of theirs is left when it is over", async () => {
+  await applyConfig(cluster, { featureGate: "Ignored", lifecycle: "OnDemand" });
+  await waitForCondition(cluster, "ExtractorReady", /^True\/OnDemandIdle$/);
+  assert.equal(await extractorPods(), []);
+  const before = await newestInventory();
+  const finished = await gather(cluster);
+  assert.equal(await extractorPods(), []);
+  assert.equal(await ours(cluster, "daemonsets"), []);
+  assert.is(finished.status?.counts?.nodesAnswered, cluster.nodes.length);
+  assert.equal(finished.status?.failures ?? [], []);
+  assert.is(finished.status?.conditions?.find(({ type }) => type === "Succeeded")?.reason, "AsExpected");
+  assert.match(finished.status?.archive?.name ?? "", /^insights-/);
+  assert.is.not(await newestInventory(), before);
+  assert.ok((await withRuntime()) > 0);
+  await waitForCondition(cluster, "ExtractorReady", /^True\/OnDemandIdle$/);
 });
 
 test("managementState Removed: the gatherer goes too, the config stays", async () => {
