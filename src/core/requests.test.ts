@@ -161,6 +161,14 @@ const progress: GatherProgress = {
   outcome,
 };
 
+test("of many notes the first ones are on record, and how many there were besides", () => {
+  const notes = Array.from({ length: 25 }, (_, n) => `${n} ${"x".repeat(2_000)}`);
+  const { notes: kept = [] } = finishedStatus(makeRequest(), progress, { ...outcome, notes }, 20_000);
+  assert.equal([kept.length, kept[0]?.length, kept[18]?.slice(0, 2), kept[19]], [20, 1024, "18", "and 6 more notes"]);
+  const all = notes.slice(0, 20).map((note) => note.slice(0, 1024));
+  assert.equal(finishedStatus(makeRequest(), progress, { ...outcome, notes: all }, 20_000).notes, all);
+});
+
 test("a finished gather is on record with its counts, and names a few of the failed nodes in order", () => {
   const status = finishedStatus(makeRequest(), progress, outcome, 20_000);
   assert.equal(

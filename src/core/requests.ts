@@ -217,7 +217,7 @@ export function finishedStatus(
     ...(archive === null ? {} : { archive }),
     failures: failures.slice(0, 20),
     moreFailures,
-    notes: notes.slice(0, 20).map((note) => note.slice(0, 1024)),
+    notes: someOf(notes).map((note) => note.slice(0, 1024)),
     durationsMs,
     took: `${Math.round(durationsMs.total / 1000)}s`,
     inventory: inventory.slice(0, 20),
@@ -236,6 +236,14 @@ export function finishedStatus(
     { status: outcome.succeeded ? "True" : "False", reason, message },
     nowMs,
   );
+}
+
+const maxNotes = 20;
+
+function someOf(notes: readonly string[]): readonly string[] {
+  if (notes.length <= maxNotes) return notes;
+  const shown = notes.slice(0, maxNotes - 1);
+  return [...shown, `and ${notes.length - shown.length} more notes`];
 }
 
 /** Of nodes that answered all that they were asked. */

@@ -71,6 +71,20 @@ for (const { rule, image: one, expected } of imageRows)
     }),
   );
 
+test("images that take too long are left out with their number, as the existing gatherer does, and that is noted", () => {
+  const script: Script = (path) =>
+    path === "/apis/image.openshift.io/v1"
+      ? { body: {} }
+      : path.includes("/images/")
+        ? { status: 503, body: {} }
+        : undefined;
+  return inWorld({ pods: [{}], script }, async (world) => {
+    const { outcome } = await run({ ...world, delaysMs: [20_000], imageWaitMs: 100 }, { runtimeInfo: false });
+    assert.equal(outcome.notes, ["The images could not be read in time and are left out"]);
+    assert.match(await workloadOf(world), /^\{"pods":1,"imageCount":0,"namespaces"/);
+  });
+});
+
 test("images that cannot be read are counted and noted, and fail nothing", () => {
   const script: Script = (path) =>
     path === "/apis/image.openshift.io/v1"

@@ -12,7 +12,7 @@ import { addPods, type Draft, emptyDraft } from "../core/shapes.ts";
 import { between, type GatherWorld, patienceOf, problemOf } from "./gather-world.ts";
 
 /** How long the reading of images may outlast the rest, as upstream grants it. */
-const imageWaitMs = (pods: number) => pods * 100 + 15_000;
+const upstreamsWaitMs = (pods: number) => pods * 100 + 15_000;
 
 const gapNote =
   "The listing of pods expired again and went on in a later state of the cluster: pods may be missing or counted twice";
@@ -68,7 +68,7 @@ export async function listPods(
     return { kind: "failed", message: problemOf(cause, signal) };
   }
   const unknownOptOuts = typeof namespaces === "string" ? namespaces : undefined;
-  return { kind: "listed", draft, unknownOptOuts, images: (all) => readImages(all, reader, notes) };
+  return { kind: "listed", draft, unknownOptOuts, images: (all) => readImages(all, reader, world, notes) };
 }
 
 /** A text says why they could not be read; undefined when nobody needs them. */
@@ -86,10 +86,15 @@ function namespaceNotes({ namespaces: only = [] }: GatherOrder, namespaces: Name
     .map((name) => `There is no namespace ${name}`);
 }
 
-async function readImages(draft: Draft, reader: ImageReader | undefined, notes: string[]): Promise<Images> {
+async function readImages(
+  draft: Draft,
+  reader: ImageReader | undefined,
+  { imageWaitMs = upstreamsWaitMs(draft.pods) }: GatherWorld,
+  notes: string[],
+): Promise<Images> {
   const ids = draft.images;
   if (reader === undefined) return { count: ids.size, found: new Map() };
-  const { found, complete, failed } = await reader.finish(imageWaitMs(draft.pods));
+  const { found, complete, failed } = await reader.finish(imageWaitMs);
   if (failed > 0) notes.push(`${failed} images could not be read`);
   if (complete) return { count: ids.size, found: new Map([...found].filter(([id]) => ids.has(id))) };
   notes.push("The images could not be read in time and are left out");

@@ -25,6 +25,8 @@ export interface GatherWorld {
   readonly connectTimeoutMs?: number;
   /** Waits between tries of a page. */
   readonly delaysMs?: readonly number[];
+  /** How long images may outlast the rest; default 15 seconds and a tenth of a second for each pod. */
+  readonly imageWaitMs?: number;
   /** After how long the charts are given up; default 5 minutes. */
   readonly helmTimeoutMs?: number;
   /** After how long a node whose connection failed is asked once more; default 1 second. */
