@@ -39,9 +39,15 @@ export const requestStatusSchema = z.object({
     .meta({ description: "Of a gather in lifecycle OnDemand." }),
   counts: countsSchema.optional(),
   archive: archiveInfoSchema.optional(),
-  failures: z.array(failureSchema).max(20).optional().meta({ "x-kubernetes-list-type": "atomic" }),
-  moreFailures: z.int().min(0).optional(),
-  notes: z.array(z.string().max(1024)).max(20).optional().meta({ "x-kubernetes-list-type": "atomic" }),
+  failures: z.array(failureSchema).max(20).optional().meta({
+    "x-kubernetes-list-type": "atomic",
+    description: "Nodes whose runtimes are missing or doubtful, with the reason; the first 20 by name.",
+  }),
+  moreFailures: z.int().min(0).optional().meta({ description: "How many more such nodes there are." }),
+  notes: z.array(z.string().max(1024)).max(20).optional().meta({
+    "x-kubernetes-list-type": "atomic",
+    description: "What is in the archive otherwise than asked for, or only in part, and what was made good.",
+  }),
   durationsMs: z
     .object({ listPods: z.int().min(0), askNodes: z.int().min(0), write: z.int().min(0), total: z.int().min(0) })
     .optional(),
