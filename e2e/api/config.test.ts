@@ -25,6 +25,17 @@ const refused: readonly (readonly [rule: string, spec: object, says: RegExp])[] 
   ["managementState is one of three", { managementState: "Off" }, /spec\.managementState.*Unmanaged/],
   ["featureGate is Required or Ignored", { featureGate: "ignored" }, /spec\.featureGate.*Ignored/],
   ["runtimeInfo is Enabled or Disabled", { runtimeInfo: "true" }, /spec\.runtimeInfo.*Disabled/],
+  ["lifecycle is Continuous or OnDemand", { lifecycle: "Never" }, /spec\.lifecycle.*OnDemand/],
+  [
+    "readyTimeout of more than an hour",
+    { extractor: { readyTimeout: "61m" } },
+    /spec\.extractor\.readyTimeout.*between 10s and 1h/,
+  ],
+  [
+    "containerTimeout of nothing",
+    { extractor: { containerTimeout: "0s" } },
+    /spec\.extractor\.containerTimeout.*between 1s and 1m/,
+  ],
   ["inventory is Enabled or Disabled", { inventory: "No" }, /spec\.inventory.*Disabled/],
   ["logLevel is one of three", { logLevel: "Loud" }, /spec\.logLevel.*Trace/],
   ["interval of less than ten minutes", gather({ interval: "9m" }), /spec\.gather\.interval.*between 10m and 720h/],
@@ -113,7 +124,7 @@ test("what the schema lets through, the API server takes for the DaemonSet as we
     extractor: {
       nodeSelector: { "node-role.kubernetes.io/worker": "", "kubernetes.io/os": "linux" },
       tolerations: [{ operator: "Exists" }, { key: "a/b", value: "c", effect: "NoExecute", tolerationSeconds: 5 }],
-      priorityClassName: "system-node-critical",
+      ...{ priorityClassName: "system-node-critical", containerTimeout: "30s", readyTimeout: "1h" },
       // Below the usual requests.
       resources: { limits: { cpu: "5m", memory: "20Mi" } },
     },

@@ -156,6 +156,9 @@ export const specSchema = z.object({
         description:
           "Lifecycle OnDemand: so long a gather waits for the extractors; then it asks those that are ready.",
       }),
+      containerTimeout: duration("1s", "1m").prefault("5s").meta({
+        description: "So long the extractor looks into one container; then it answers what it has found.",
+      }),
       securityProfile: z.enum(["Privileged", "LeastPrivilege"]).default("Privileged").meta({
         description: "LeastPrivilege: container extractor is not privileged and has eight capabilities only.",
       }),

@@ -1,4 +1,5 @@
 /** The node side: the DaemonSet that looks into containers, and what lets it run and be asked. */
+import { defaultSettings } from "../api/config.ts";
 import type { DesiredInput, Draft, KeyPair } from "./desired-input.ts";
 import {
   apiTokenVolume,
@@ -131,12 +132,17 @@ function exporter({ images }: DesiredInput): Readonly<Record<string, unknown>> {
 
 /** Of /var/log/containers it reads link names only, whose targets are not mounted. */
 function extractor({ images, settings }: DesiredInput): Readonly<Record<string, unknown>> {
-  const { requests, limits } = settings.extractor.resources ?? {};
+  const { resources, containerTimeout } = settings.extractor;
+  const { requests, limits } = resources ?? {};
   return {
     name: "extractor",
     image: images.extractor,
     imagePullPolicy: "IfNotPresent",
     command: ["/extractor_server"],
+    // Its own default is not said, so that an extractor that does not know the option starts as well.
+    ...(containerTimeout === defaultSettings.extractor.containerTimeout
+      ? {}
+      : { args: [`--container-timeout=${containerTimeout / 1000}s`] }),
     resources: {
       requests: { ...defaultRequests(limits), ...defined(requests) },
       ...(limits === undefined ? {} : { limits: defined(limits) }),

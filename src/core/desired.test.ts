@@ -85,6 +85,12 @@ const pods: readonly {
     has: /"command":\["\/extractor_server"\],"resources":\{"requests":\{"cpu":"10m","memory":"64Mi"\},"limits":\{"cpu":"1"\}\}/,
   },
   {
+    rule: "the time for one container is the extractor's",
+    spec: { extractor: { containerTimeout: "1m" } },
+    key: "DaemonSet/runtime-insights-extractor",
+    has: /"command":\["\/extractor_server"\],"args":\["--container-timeout=60s"\]/,
+  },
+  {
     rule: "the priority class is taken over",
     spec: { extractor: { priorityClassName: "high" } },
     key: "DaemonSet/runtime-insights-extractor",
