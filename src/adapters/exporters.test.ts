@@ -58,8 +58,8 @@ test("one POST with the references, the token and JSON; the answer is read", asy
       body += chunk;
     });
     request.on("end", () => {
-      const { authorization, "content-type": type } = request.headers;
-      seen.push({ method: request.method, url: request.url, authorization, type, body });
+      const { authorization, connection, "content-type": type } = request.headers;
+      seen.push({ method: request.method, url: request.url, authorization, connection, type, body });
       response.end(good);
     });
   });
@@ -69,7 +69,7 @@ test("one POST with the references, the token and JSON; the answer is read", asy
       assert.equal(outcome?.kind === "answered" && [...outcome.found.keys()], ["shop/web-1/cri-o://1"]);
     }
     const expected = {
-      ...{ method: "POST", authorization: "Bearer secret", type: "application/json" },
+      ...{ method: "POST", authorization: "Bearer secret", connection: "close", type: "application/json" },
       body: '{"containerIds":["cri-o://1","cri-o://2"]}',
     };
     assert.equal(seen, [
