@@ -23,7 +23,7 @@ export const onceUsage = `usage: gatherer once --kubeconfig FILE --output DIR [O
 Runs one gather as the service does, from any machine that reaches the API server and the pods. Writes the archive into DIR, and beside
 it the archive's entries as plain files. Prints the outcome on standard output, its progress on standard error.
 
-  --kubeconfig FILE            of a user who may list pods
+  --kubeconfig FILE            of a user who may list pods and namespaces
   --output DIR                 is made when missing; archives that are there stay
 
 which exporters are asked; without any of these, those of OpenShift's own extractor:
