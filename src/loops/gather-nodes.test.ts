@@ -146,6 +146,30 @@ test("a node without extractor says why to the owner, and only to the owner", ()
   });
 });
 
+test("of many nodes that fail the first 20 are told and explained, the others counted", () => {
+  const node = (n: number) => `node-${String(n).padStart(2, "0")}`;
+  const pods = Array.from({ length: 30 }, (_, n) => ({
+    ...{ name: `p-${n}`, node: node(n) },
+    containers: [{ command: [`c-${n}`] }],
+  }));
+  return inWorld({ pods, extractors }, async (world, requests) => {
+    const { outcome, failures } = await run(world);
+    assert.equal([outcome.failures.length, outcome.moreFailures, failures.length], [20, 10, 30]);
+    assert.ok(outcome.failures.every(({ message }) => message.includes("not there any more")));
+    assert.is(requests.filter((one) => one.startsWith("/api/v1/nodes/")).length, 20);
+  });
+});
+
+test("a TLS profile that cannot be read is noted", () => {
+  const script: Script = (path) =>
+    path.includes("/apiservers/") ? { status: 403, body: { message: "no" } } : undefined;
+  return inWorld({ pods: [{}], extractors, script }, async (world) => {
+    const { outcome } = await run(world);
+    const why = "reading the TLS profile of the cluster: status 403: no";
+    assert.ok(outcome.notes.includes(`The Intermediate TLS profile was assumed: ${why}`), outcome.notes.join());
+  });
+});
+
 test("what is wrong with the node side is an error of the archive, before and after the nodes were asked", () =>
   inWorld({ pods: [] }, async (world) => {
     const stages: string[] = [];
