@@ -1,6 +1,6 @@
 /** The second part of a gather: the nodes are asked, then those that run replicas of what stayed unanswered. */
 import { askNodes } from "../adapters/exporters.ts";
-import { type Extractors, findExtractors, readTlsProfile } from "../adapters/extractors.ts";
+import { type Extractors, findExtractors, type ProfileAnswer, readTlsProfile } from "../adapters/extractors.ts";
 import { explainMissing } from "../adapters/nodes.ts";
 import type { GatherOrder } from "../api/gather.ts";
 import { firstQueries, fullQueries, type NodeOutcome, type NodeQuery, secondQueries } from "../core/query.ts";
@@ -10,10 +10,26 @@ import { type GatherWorld, problemOf } from "./gather-world.ts";
 /** So many of the nodes without an extractor are asked why. */
 const maxExplained = 20;
 
+/** Whom to ask and how; a text says why the extractors could not be found. */
+export interface Askable {
+  readonly extractors: Extractors | string;
+  readonly tls: ProfileAnswer;
+}
+
+/** Beside the listing of pods. Rejects only when the signal aborts. */
+export async function readAskable({ api, exporters }: GatherWorld, signal: AbortSignal): Promise<Askable> {
+  const [extractors, tls] = await Promise.all([
+    findExtractors(api, exporters, signal).catch((cause: unknown) => problemOf(cause, signal)),
+    readTlsProfile(api, signal),
+  ]);
+  return { extractors, tls };
+}
+
 interface AskContext {
   readonly signal: AbortSignal;
   readonly notes: string[];
   readonly unknownOptOuts: string | undefined;
+  readonly askable: Promise<Askable>;
 }
 
 /** One outcome for each query; empty when there is nothing to ask about. */
@@ -21,7 +37,7 @@ export async function ask(
   draft: Draft,
   order: GatherOrder,
   world: GatherWorld,
-  { signal, notes, unknownOptOuts }: AskContext,
+  { signal, notes, unknownOptOuts, askable }: AskContext,
 ): Promise<readonly NodeOutcome[]> {
   const queries = order.inventory ? fullQueries(draft) : firstQueries(draft);
   if (queries.length === 0) return [];
@@ -30,14 +46,9 @@ export async function ask(
   if (unknownOptOuts !== undefined)
     return allFailed("OptOutsUnknown", `no node was asked, since who opted out is not known: ${unknownOptOuts}`);
   const { api, exporters, credentials, maxAnswerBytes, exporterPort, connectTimeoutMs, retryAfterMs } = world;
-  let extractors: Extractors;
-  try {
-    extractors = await findExtractors(api, exporters, signal);
-  } catch (cause) {
-    return allFailed("Unreachable", problemOf(cause, signal));
-  }
+  const { extractors, tls } = await askable;
+  if (typeof extractors === "string") return allFailed("Unreachable", extractors);
   const { byNode, placement } = extractors;
-  const tls = await readTlsProfile(api, signal);
   if (tls.kind === "guessed") notes.push(`The Intermediate TLS profile was assumed: ${tls.problem}`);
   const askAll = (all: readonly NodeQuery[]) =>
     askNodes(all, byNode, {

@@ -3,7 +3,7 @@ import type { GatherOrder, GatherOutcome, GatherProgress, Inventory, NodeFailure
 import { inventoryRows, topCounts } from "../core/inventory.ts";
 import { answersOf } from "../core/merge.ts";
 import { archiveErrors, countsOf, failuresOf, replicaWarnings } from "../core/outcome.ts";
-import { ask } from "./gather-asking.ts";
+import { ask, readAskable } from "./gather-asking.ts";
 import { listPods, readHelm, readObfuscation } from "./gather-listing.ts";
 import { between, type GatherWorld } from "./gather-world.ts";
 import { contentOf, write } from "./gather-writing.ts";
@@ -42,6 +42,8 @@ export async function gather(
   if (hiding.kind === "failed") return failedResult("ObfuscationFailed", hiding.message);
   const failure = new AbortController();
   const helm = readHelm(order, world, AbortSignal.any([signal, failure.signal]));
+  const askable = order.runtimeInfo ? readAskable(world, signal) : undefined;
+  askable?.catch(() => {});
   const listed = await listPods(order, world, signal, notes);
   const listedAtMs = nowMs();
   if (listed.kind === "failed") {
@@ -53,7 +55,8 @@ export async function gather(
   }
   const { draft, unknownOptOuts } = listed;
   onStage("AskingNodes");
-  const outcomes = order.runtimeInfo ? await ask(draft, order, world, { signal, notes, unknownOptOuts }) : [];
+  const outcomes =
+    askable === undefined ? [] : await ask(draft, order, world, { signal, notes, unknownOptOuts, askable });
   const images = await listed.images(draft);
   const askedAtMs = nowMs();
   const mustHold = order.holdBeforeWriting && hold !== undefined;
