@@ -8,6 +8,7 @@ import * as assert from "uvu/assert";
 import { z } from "zod";
 import type { Script } from "../../src/adapters/api.fixture.ts";
 import type { GatherOutcome } from "../../src/api/gather.ts";
+import { decodePodPage } from "../../src/api/pod.ts";
 import { inWorld, run, unpacked } from "../../src/loops/gather.fixture.ts";
 import type { Case } from "./cases.ts";
 
@@ -63,6 +64,10 @@ function scriptOf({ pods, images, helm }: Case): Script {
   const pageSize = 2;
   return (path, query) => {
     const last = path.slice(path.lastIndexOf("/") + 1);
+    if (path === "/api/v1/namespaces") {
+      const names = new Set(decodePodPage({ items: pods }).pods.map(({ namespace }) => namespace));
+      return { body: { items: [...names].map((name) => ({ metadata: { name } })) } };
+    }
     if (path === "/api/v1/pods") {
       const from = Number(query.get("continue") ?? 0);
       const rest = pods.length > from + pageSize ? String(from + pageSize) : "";

@@ -133,7 +133,7 @@ async function floorOptions({ files, cluster }: Place, podLimit: number): Promis
   const { signal } = new AbortController();
   const draft = emptyDraft();
   for await (const event of podPages(api, { signal })) {
-    if (event.kind === "page") addPods(draft, event.pods, { podLimit, excludedNamespaces: new Set() });
+    if (event.kind === "page") addPods(draft, event.pods, { podLimit, isExcluded: () => false });
     if (draft.limitReached) break;
   }
   const { byNode } = await findExtractors(

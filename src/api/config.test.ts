@@ -17,7 +17,7 @@ test("an empty spec and a missing one take every default", () => {
     managementState: "Managed",
     featureGate: "Required",
     runtimeInfo: "Enabled",
-    extractor: { securityProfile: "Privileged", readyTimeout: 300_000 },
+    extractor: { securityProfile: "Privileged", readyTimeout: 300_000, containerTimeout: 5_000 },
     gather: {
       interval: 43_200_000,
       podLimit: 8000,

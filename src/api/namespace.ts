@@ -29,8 +29,10 @@ export function decodeNamespacePage(value: unknown): NamespacePage {
   const { metadata, items } = result.data;
   const all = (items ?? []).map((one) => one.metadata);
   return {
-    names: all.map(({ name }) => name),
-    excluded: all.filter(({ annotations }) => annotations?.[excludeAnnotation] === "true").map(({ name }) => name),
+    names: all.map(({ name }) => name.toWellFormed()),
+    excluded: all
+      .filter(({ annotations }) => annotations?.[excludeAnnotation] === "true")
+      .map(({ name }) => name.toWellFormed()),
     continueToken: metadata?.continue ?? "",
   };
 }

@@ -131,7 +131,7 @@ test("from a list of pods and a node's answer to the document's bytes", () => {
     ],
   };
   const draft = emptyDraft();
-  addPods(draft, decodePodPage(page).pods, { podLimit: 8_000, excludedNamespaces: new Set() });
+  addPods(draft, decodePodPage(page).pods, { podLimit: 8_000, isExcluded: () => false });
   const outcomes = firstQueries(draft).map((query) =>
     readAnswer(
       query,

@@ -24,7 +24,7 @@ interface Workload {
 /** The workload info of the pages, parsed again from its bytes. */
 function workloadOf(pages: readonly (readonly Pod[])[], podLimit = 100_000): Workload {
   const draft = emptyDraft();
-  for (const page of pages) addPods(draft, page, { podLimit, excludedNamespaces: new Set() });
+  for (const page of pages) addPods(draft, page, { podLimit, isExcluded: () => false });
   const bytes = workloadJson(merge(draft, new Map(), { count: draft.images.size, found: new Map() }));
   assert.ok(bytes.isWellFormed());
   return JSON.parse(bytes);

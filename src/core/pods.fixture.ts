@@ -84,6 +84,6 @@ export function pods(...options: readonly PodOptions[]): readonly Pod[] {
 
 export function draftOf(all: readonly Pod[], podLimit = 8_000, excluded: readonly string[] = []): Draft {
   const draft = emptyDraft();
-  addPods(draft, all, { podLimit, excludedNamespaces: new Set(excluded) });
+  addPods(draft, all, { podLimit, isExcluded: (namespace) => excluded.includes(namespace) });
   return draft;
 }

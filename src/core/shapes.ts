@@ -67,12 +67,12 @@ export function emptyDraft(): Draft {
 /** What an order says about pods. */
 export interface PodRules {
   readonly podLimit: number;
-  /** No node is asked about their containers. */
-  readonly excludedNamespaces: ReadonlySet<string>;
+  /** Whether no node is asked about its containers. */
+  readonly isExcluded: (namespace: string) => boolean;
 }
 
 /** Adds a page of pods, in list order, until the draft holds `podLimit` of them; the pod that exceeds it still opens its namespace. */
-export function addPods(draft: Draft, pods: readonly Pod[], { podLimit, excludedNamespaces }: PodRules): void {
+export function addPods(draft: Draft, pods: readonly Pod[], { podLimit, isExcluded }: PodRules): void {
   for (const pod of pods) {
     if (draft.limitReached) return;
     const namespace = namespaceOf(draft, pod.namespace);
@@ -82,7 +82,7 @@ export function addPods(draft: Draft, pods: readonly Pod[], { podLimit, excluded
     }
     draft.pods += 1;
     namespace.count += 1;
-    addPod(draft, namespace, excludedNamespaces.has(pod.namespace) ? { ...pod, excluded: true } : pod);
+    addPod(draft, namespace, isExcluded(pod.namespace) ? { ...pod, excluded: true } : pod);
   }
 }
 

@@ -9,6 +9,8 @@ import { type GatherWorld, problemOf } from "./gather-world.ts";
 
 /** So many of the nodes without an extractor are asked why. */
 const maxExplained = 20;
+/** The nodes of replicas are healthy, or they are left: a gather that has waited out a dead node does not wait out another one. */
+const secondTimeoutMs = 10_000;
 
 /** Whom to ask and how; a text says why the extractors could not be found. */
 export interface Askable {
@@ -50,17 +52,18 @@ export async function ask(
   if (typeof extractors === "string") return allFailed("Unreachable", extractors);
   const { byNode, placement } = extractors;
   if (tls.kind === "guessed") notes.push(`The Intermediate TLS profile was assumed: ${tls.problem}`);
-  const askAll = (all: readonly NodeQuery[]) =>
+  const askAll = (all: readonly NodeQuery[], timeoutMs: number) =>
     askNodes(all, byNode, {
       ...{ serverName: exporters.serverName, credentials, signal, tls: tls.profile },
-      ...{ detail: order.inventory, timeoutMs: order.nodeTimeoutMs, concurrency: order.nodeConcurrency },
+      ...{ detail: order.inventory, timeoutMs, concurrency: order.nodeConcurrency },
       ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
       ...(exporterPort === undefined ? {} : { port: exporterPort }),
       ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     });
-  const first = await askAll(queries);
-  const outcomes = [...first, ...(await askAll(secondQueries(draft, first)))];
+  const first = await askAll(queries, order.nodeTimeoutMs);
+  const second = await askAll(secondQueries(draft, first), Math.min(order.nodeTimeoutMs, secondTimeoutMs));
+  const outcomes = [...first, ...second];
   if (placement === undefined) return outcomes;
   return explainMissing(api, outcomes, { placement, atMost: maxExplained, signal });
 }

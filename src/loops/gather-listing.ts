@@ -41,7 +41,7 @@ export async function listPods(
       : undefined,
     order.images ? findImageApi(api, signal) : "unwanted",
   ]);
-  const rules = { podLimit: order.podLimit, excludedNamespaces: excludedOf(order, namespaces) };
+  const rules = { podLimit: order.podLimit, isExcluded: exclusionOf(order, namespaces) };
   notes.push(...namespaceNotes(order, namespaces));
   const reader = imageApi === "present" ? new ImageReader(api, { cache: images, nowMs, ...patience }) : undefined;
   if (imageApi === "absent") notes.push("The cluster has no OpenShift image API; images are counted, not described");
@@ -74,8 +74,11 @@ export async function listPods(
 /** A text says why they could not be read; undefined when nobody needs them. */
 type NamespacesRead = Namespaces | string | undefined;
 
-function excludedOf({ excludedNamespaces }: GatherOrder, namespaces: NamespacesRead): ReadonlySet<string> {
-  return new Set([...excludedNamespaces, ...(typeof namespaces === "object" ? namespaces.excluded : [])]);
+/** A namespace that came after they were read may have opted out: it counts as one that did. */
+function exclusionOf({ excludedNamespaces }: GatherOrder, namespaces: NamespacesRead): (name: string) => boolean {
+  const excluded = new Set(excludedNamespaces);
+  if (typeof namespaces !== "object") return (name) => excluded.has(name);
+  return (name) => excluded.has(name) || namespaces.excluded.has(name) || !namespaces.names.has(name);
 }
 
 /** Names that a user wrote and that no namespace has. */

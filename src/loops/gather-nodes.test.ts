@@ -90,6 +90,14 @@ for (const { rule, optedOut = [], order, annotations = {} } of optOuts)
     });
   });
 
+test("a namespace that came after the namespaces were read counts as one that opted out", () => {
+  const script: Script = (path) => (path === "/api/v1/namespaces" ? { body: { items: [] } } : undefined);
+  return inWorld({ pods: [{}], extractors, script }, async (world) => {
+    const { outcome, inventory } = await run(world);
+    assert.equal([outcome.counts.shapes, outcome.counts.nodesAsked, inventory?.rows[0]?.note], [1, 0, "excluded"]);
+  });
+});
+
 test("when nobody knows who opted out no node is asked, and that is said", () => {
   const script: Script = (path) =>
     path === "/api/v1/namespaces" ? { status: 403, body: { message: "no" } } : undefined;
