@@ -26,7 +26,6 @@ pub struct Node {
     pub exporter: SocketAddr,
     pub extractor: SocketAddr,
     pub questions: Arc<Mutex<Vec<String>>>,
-    pub most_at_once: Arc<AtomicU64>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     server: Option<thread::JoinHandle<()>>,
 }
@@ -42,15 +41,15 @@ impl Node {
     ) -> Self {
         let root = tempfile::tempdir().expect("temporary folder");
         fs::create_dir(root.path().join("data")).expect("data folder");
-        let (extractor, questions, most_at_once) = fake_extractor(root.path().to_owned(), Arc::new(behaviour));
-        Self::start(root, extractor, limits, questions, most_at_once)
+        let (extractor, questions) = fake_extractor(root.path().to_owned(), Arc::new(behaviour));
+        Self::start(root, extractor, limits, questions)
     }
 
     /// A node on which nothing listens at the extractor's address.
     pub fn without_extractor() -> Self {
         let root = tempfile::tempdir().expect("temporary folder");
         fs::create_dir(root.path().join("data")).expect("data folder");
-        Self::start(root, free_address(), Limits::default(), Arc::default(), Arc::default())
+        Self::start(root, free_address(), Limits::default(), Arc::default())
     }
 
     fn start(
@@ -58,7 +57,6 @@ impl Node {
         extractor: SocketAddr,
         limits: Limits,
         questions: Arc<Mutex<Vec<String>>>,
-        most_at_once: Arc<AtomicU64>,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("listen");
         let exporter = listener.local_addr().expect("address");
@@ -79,7 +77,6 @@ impl Node {
             exporter,
             extractor,
             questions,
-            most_at_once,
             stop: Some(stop),
             server: Some(server),
         }
@@ -157,31 +154,27 @@ pub fn free_address() -> SocketAddr {
         .expect("address")
 }
 
-fn fake_extractor(root: PathBuf, behaviour: Arc<Behaviour>) -> (SocketAddr, Arc<Mutex<Vec<String>>>, Arc<AtomicU64>) {
+fn fake_extractor(root: PathBuf, behaviour: Arc<Behaviour>) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("listen");
     let address = listener.local_addr().expect("address");
     let questions = Arc::new(Mutex::new(Vec::new()));
-    let most = Arc::new(AtomicU64::new(0));
-    let (seen, top, now) = (Arc::clone(&questions), Arc::clone(&most), Arc::new(AtomicU64::new(0)));
+    let seen = Arc::clone(&questions);
     // Ends with the test's process.
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.expect("accept");
-            let (seen, top, now) = (Arc::clone(&seen), Arc::clone(&top), Arc::clone(&now));
-            let (root, behaviour) = (root.clone(), Arc::clone(&behaviour));
+            let (seen, root, behaviour) = (Arc::clone(&seen), root.clone(), Arc::clone(&behaviour));
             thread::spawn(move || {
-                top.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 let mut text = String::new();
                 stream
                     .read_to_string(&mut text)
                     .expect("a question up to the end of the stream");
                 seen.lock().expect("lock").push(text.clone());
                 behaviour(&root, &text, &mut stream);
-                now.fetch_sub(1, Ordering::SeqCst);
             });
         }
     });
-    (address, questions, most)
+    (address, questions)
 }
 
 fn connect(exporter: SocketAddr) -> TcpStream {
