@@ -120,7 +120,7 @@ test("runtimeInfo Disabled: the node side goes although the gate is ignored", as
 test("lifecycle OnDemand: a gather brings the extractors along, finds real runtimes, and no pod of theirs is left when it is over", async () => {
   await applyConfig(cluster, { featureGate: "Ignored", lifecycle: "OnDemand" });
   await waitForCondition(cluster, "ExtractorReady", /^True\/OnDemandIdle$/);
-  assert.equal(await extractorPods(), []);
+  await waitFor("no extractor pod", async () => ((await extractorPods()).length === 0 ? true : undefined));
   const before = await newestInventory();
   const finished = await gather(cluster);
   assert.equal(await extractorPods(), []);
