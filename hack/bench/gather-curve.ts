@@ -37,7 +37,7 @@ export function curve(all: readonly Measured[]): string {
   ];
   const limit = [0, maxPods].map((pods) => ({ pods, value: 200 }));
   const memory: readonly Series[] = [
-    { name: "gatherer, peak", colour: colours.gatherer, points: of(peakMiB) },
+    { name: "peak", colour: colours.gatherer, points: of(peakMiB) },
     { name: `limit at ${judged} pods`, colour: colours.limit, points: limit, dashed: true },
   ];
   return [

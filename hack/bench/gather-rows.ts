@@ -95,7 +95,7 @@ function brokenRows(one: Measured, healthy: Measured | undefined): readonly Row[
 
 function limitRows(one: Measured): readonly Row[] {
   return [
-    row({ name: "a gather", value: wallSeconds(one), unit: "s", floor: floorSeconds(one) }),
+    row({ name: "a gather", value: wallSeconds(one), unit: "s", floor: floorSeconds(one), limit: maxRatio }),
     row({ name: "memory, most of all gathers (RSS)", value: peakMiB(one), unit: "MiB", limit: maxMiB }),
     row({ name: "pods looked at", value: one.counts.pods, unit: "pods", limit: one.podLimit }),
     row({ name: "pages of pods asked for", value: one.counts.podLists, unit: "requests" }),
