@@ -85,19 +85,22 @@ test("images that take too long are left out with their number, as the existing 
   });
 });
 
-test("images that cannot be read are counted and noted, and fail nothing", () => {
-  const script: Script = (path) =>
-    path === "/apis/image.openshift.io/v1"
-      ? { body: {} }
-      : path.includes("/images/")
-        ? { status: 500, body: {} }
-        : undefined;
-  return inWorld({ pods: [{}], script }, async (world) => {
-    const { outcome } = await run(world, { runtimeInfo: false });
-    assert.is(outcome.succeeded, true);
-    assert.equal(outcome.notes, ["1 images could not be read"]);
-    assert.match(await workloadOf(world), /^\{"pods":1,"imageCount":1,"namespaces"/);
+const images = "/apis/image.openshift.io/v1";
+for (const [rule, answer] of [
+  ["that cannot be read", { status: 500, body: {} }],
+  ["that is HTML", { body: "<html>" }],
+  ["that is null", { body: null }],
+  ["of wrong types", { body: { dockerImageLayers: "x" } }],
+  ["with layers of null", { body: { dockerImageLayers: [null] } }],
+] as const)
+  test(`an image ${rule} is counted and noted, and fails nothing`, () => {
+    const script: Script = (path) => (path === images ? { body: {} } : path.startsWith(images) ? answer : undefined);
+    return inWorld({ pods: [{}], script }, async (world) => {
+      const { outcome } = await run(world, { runtimeInfo: false });
+      assert.is(outcome.succeeded, true);
+      assert.equal(outcome.notes, ["1 images could not be read"]);
+      assert.match(await workloadOf(world), /^\{"pods":1,"imageCount":1,"namespaces"/);
+    });
   });
-});
 
 test.run();
