@@ -9,6 +9,7 @@ import { kubectl, waitFor } from "../../hack/kubectl.ts";
 import { openshiftVersion } from "../../hack/openshift/objects.ts";
 import { collectionPath } from "../../src/adapters/cluster.ts";
 import { Connection } from "../../src/adapters/connection.ts";
+import { operatorMetrics } from "../../src/adapters/operator-metrics.ts";
 import { createLogger } from "../../src/adapters/telemetry.ts";
 import { apiGroup, type KubeObject, kubeObjectSchema } from "../../src/api/object.ts";
 import { keyOf, kinds, names, type Operand, operands } from "../../src/core/operands.ts";
@@ -97,11 +98,11 @@ export class OperatorWorld {
         connection,
         namespace: options.namespace ?? namespace,
         version: "0.0.0-test",
-        holder: "test",
+        lease: { remainingMs: () => 60_000 },
         fixedLevel: true,
       },
       images: { extractor: "e:1", exporter: "x:1", proxy: "p:1", gatherer: "g:1" },
-      registry: this.registry,
+      metrics: operatorMetrics(this.registry),
       log: createLogger({ name: "operator", level: process.env.DEBUG_OPERATOR === undefined ? "silent" : "debug" }),
       gathererOrigin: options.gathererOrigin ?? "https://127.0.0.1:1",
       readGathererToken: options.gathererToken ?? (async () => "none"),

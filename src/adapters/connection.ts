@@ -22,6 +22,8 @@ export interface ApiCall {
   /** Default 30 seconds, for the whole exchange. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Called last before it is sent; throwing keeps it back. */
+  readonly beforeSend?: () => void;
   /** Takes the body of an answer of status 200 piece by piece, for one too large to hold; called anew for each answer. */
   readonly into?: () => (chunk: Buffer) => void;
 }
@@ -67,9 +69,11 @@ export class Connection extends KubeConfig implements Api {
     const url = new URL(cluster.server.replace(/\/$/, "") + call.path);
     for (const [name, value] of Object.entries(call.query ?? {})) url.searchParams.set(name, String(value));
     const deadline = AbortSignal.timeout(call.timeoutMs ?? defaultTimeoutMs);
+    const dispatcher = await this.#shared();
+    call.beforeSend?.();
     const answer = await request(url, {
       method: call.method ?? "GET",
-      dispatcher: await this.#shared(),
+      dispatcher,
       signal: call.signal === undefined ? deadline : AbortSignal.any([call.signal, deadline]),
       headers: {
         accept: call.accept ?? "application/json",

@@ -21,6 +21,8 @@ export interface OperatorMetrics {
   setLastUpload(timeMs: number | undefined): void;
   setGate(state: GateState): void;
   setCondition(type: string, status: string): void;
+  /** Not leading: nothing is known of gate and conditions, which the leader tells. */
+  setLeader(isLeader: boolean): void;
 }
 
 export function operatorMetrics(registry: Registry): OperatorMetrics {
@@ -84,6 +86,11 @@ export function operatorMetrics(registry: Registry): OperatorMetrics {
     labelNames: ["type"],
     registers,
   });
+  const leader = new Gauge({
+    name: "runtime_insights_operator_leader",
+    help: "1 in the process that holds the Lease, 0 in those that wait for it.",
+    registers,
+  });
   for (const loop of loopNames) runSeconds.zero({ loop });
   for (const loop of loopNames) for (const result of ["done", "failed"]) runs.inc({ loop, result }, 0);
   for (const action of ["apply", "delete", "status"])
@@ -103,6 +110,12 @@ export function operatorMetrics(registry: Registry): OperatorMetrics {
     setLastUpload: (timeMs) => lastUpload.set((timeMs ?? 0) / 1000),
     setGate: (now) => {
       for (const state of gateStates) gate.set({ state }, state === now ? 1 : 0);
+    },
+    setLeader: (isLeader) => {
+      leader.set(isLeader ? 1 : 0);
+      if (isLeader) return;
+      for (const state of gateStates) gate.set({ state }, 0);
+      for (const type of conditionTypes) condition.set({ type }, -1);
     },
     setCondition: (type, status) => condition.set({ type }, status === "True" ? 1 : status === "False" ? 0 : -1),
   };

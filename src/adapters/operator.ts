@@ -60,6 +60,11 @@ export class InsightsOperator extends Operator {
     this.#queue.addAfter(key, settleMs);
   }
 
+  /** Of the runs of all keys; see KeyedQueue. */
+  longestRunMs(): number {
+    return this.#queue.longestRunMs();
+  }
+
   /** Ends watches and runs; unlike the base class it never ends the process. */
   override stop(): void {
     void this.stopped();

@@ -109,4 +109,22 @@ test("after a stop nothing runs", async () => {
   assert.is(runs, 0);
 });
 
+test("the longest run is told while it lasts, so that one that hangs can be noticed", async () => {
+  let finish: () => void = () => undefined;
+  const queue = new KeyedQueue({
+    ...quiet,
+    run: async () => {
+      await new Promise<void>((resolve) => (finish = resolve));
+      return none;
+    },
+  });
+  assert.is(queue.longestRunMs(), 0);
+  queue.add("a");
+  await sleep(40);
+  assert.ok(queue.longestRunMs() >= 20);
+  finish();
+  await until("its end", () => queue.longestRunMs() === 0);
+  await queue.stop();
+});
+
 test.run();

@@ -16,6 +16,7 @@ interface Entry {
   failures: number;
   timer: NodeJS.Timeout | undefined;
   timerAtMs: number;
+  startedMs: number;
 }
 
 export class KeyedQueue {
@@ -55,10 +56,23 @@ export class KeyedQueue {
     await Promise.all(this.#running);
   }
 
+  /** How long the run that began first and has not ended has lasted; 0 when none runs. */
+  longestRunMs(): number {
+    const running = [...this.#entries.values()].filter(({ isRunning }) => isRunning);
+    return Math.max(0, ...running.map(({ startedMs }) => performance.now() - startedMs));
+  }
+
   #entry(key: string): Entry {
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
-    const entry: Entry = { isRunning: false, isAskedAgain: false, failures: 0, timer: undefined, timerAtMs: 0 };
+    const entry: Entry = {
+      isRunning: false,
+      isAskedAgain: false,
+      failures: 0,
+      timer: undefined,
+      timerAtMs: 0,
+      startedMs: 0,
+    };
     this.#entries.set(key, entry);
     return entry;
   }
@@ -71,6 +85,7 @@ export class KeyedQueue {
       return;
     }
     entry.isRunning = true;
+    entry.startedMs = performance.now();
     const running = this.#work(key, entry).finally(() => this.#running.delete(running));
     this.#running.add(running);
   }

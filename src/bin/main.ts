@@ -1,13 +1,18 @@
 /** The operator: watches config, gate and its own objects, and keeps the cluster as they say. */
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import manifest from "../../package.json" with { type: "json" };
 import { Connection } from "../adapters/connection.ts";
+import { contend, Lease } from "../adapters/lease.ts";
+import { operatorMetrics } from "../adapters/operator-metrics.ts";
 import { createLogger, type LogLevel, logLevels, serveTelemetry } from "../adapters/telemetry.ts";
+import { defaultTimes, type ElectionTimes, problemOfTimes } from "../core/leader.ts";
 import { audiences, names } from "../core/operands.ts";
-import { startOperator } from "../loops/operator.ts";
+import { type RunningOperator, startOperator } from "../loops/operator.ts";
 
 const usage = `usage: main [OPTION]...
 
@@ -19,6 +24,11 @@ const usage = `usage: main [OPTION]...
   --port PORT              default 8081
   --log-level LEVEL        ${logLevels.join(", ")}; default: LOG_LEVEL, or what the config's spec.logLevel says
 
+  --leader-elect-lease-duration SECONDS   a Lease that was not renewed for that long is anybody's, default ${defaultTimes.leaseMs / 1000}
+  --leader-elect-renew-deadline SECONDS   so long a leader writes without renewing it, default ${defaultTimes.renewMs / 1000}
+  --leader-elect-retry-period SECONDS     between two tries to take or renew it, default ${defaultTimes.retryMs / 1000}
+
+The Lease's holder is POD_NAME and POD_UID: a container that is restarted in its pod leads again at once.
 Images come from RELATED_IMAGE_INSIGHTS_RUNTIME_EXTRACTOR, RELATED_IMAGE_INSIGHTS_RUNTIME_EXPORTER,
 RELATED_IMAGE_KUBE_RBAC_PROXY and RELATED_IMAGE_INSIGHTS_GATHERER; SOURCE_COMMIT, when set, is named where archives are uploaded.`;
 
@@ -49,6 +59,9 @@ function parse() {
         address: { type: "string" },
         port: { type: "string" },
         "log-level": { type: "string" },
+        "leader-elect-lease-duration": { type: "string" },
+        "leader-elect-renew-deadline": { type: "string" },
+        "leader-elect-retry-period": { type: "string" },
       },
     }).values;
   } catch (cause) {
@@ -56,11 +69,37 @@ function parse() {
   }
 }
 
-/** Resolves at the first SIGTERM or SIGINT. */
-function terminated(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve());
-  });
+function electionTimes(values: ReturnType<typeof parse>): ElectionTimes {
+  const seconds = (
+    option: "leader-elect-lease-duration" | "leader-elect-renew-deadline" | "leader-elect-retry-period",
+    defaultMs: number,
+  ) => {
+    const text = values[option];
+    if (text === undefined) return defaultMs;
+    if (!/^[0-9]{1,4}$/.test(text)) throw new UsageError(`--${option} is a number of seconds, not "${text}"`);
+    return Number(text) * 1000;
+  };
+  const times = {
+    leaseMs: seconds("leader-elect-lease-duration", defaultTimes.leaseMs),
+    renewMs: seconds("leader-elect-renew-deadline", defaultTimes.renewMs),
+    retryMs: seconds("leader-elect-retry-period", defaultTimes.retryMs),
+  };
+  const problem = problemOfTimes(times);
+  if (problem !== undefined) throw new UsageError(`leader election cannot work with these times: ${problem}`);
+  return times;
+}
+
+/** The same after a restart of the container, another one in each pod; outside a pod one of this process. */
+function identityOfProcess(): string {
+  const { POD_NAME: name, POD_UID: uid } = process.env;
+  return `${name || hostname()}_${uid || randomUUID()}`;
+}
+
+/** Aborted by the first SIGTERM or SIGINT. */
+function terminated(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => controller.abort());
+  return controller.signal;
 }
 
 async function main(values: ReturnType<typeof parse>): Promise<void> {
@@ -79,28 +118,47 @@ async function main(values: ReturnType<typeof parse>): Promise<void> {
   collectDefaultMetrics({ register: registry, prefix: "runtime_insights_operator_" });
   const tokenFile = values["token-file"] ?? `/var/run/secrets/runtime-insights/gatherer/token`;
   const connection = Connection.load(values.kubeconfig);
-  const operator = await startOperator({
-    ...{ connection, namespace, images, registry, log },
-    version: manifest.version,
-    holder: hostname(),
-    fixedLevel: fixedLevel !== undefined,
-    gathererOrigin: values["gatherer-origin"] ?? `https://${names.gatherer}.${namespace}.svc:8443`,
-    readGathererToken: () => readFile(tokenFile, "utf8"),
-    uploads: { commit: process.env.SOURCE_COMMIT || "unknown" },
+  const times = electionTimes(values);
+  const identity = identityOfProcess();
+  const metrics = operatorMetrics(registry);
+  const lease = new Lease({
+    ...{ api: connection, namespace, identity, times },
+    onError: (problem) => log.warn({ problem }, "Could not take or renew the Lease"),
   });
+  let operator: RunningOperator | undefined;
+  /** What is tried that often and has not been for twice the time that others wait hangs. */
+  const isStuck = () => lease.idleMs() > 2 * times.leaseMs || operator?.isStuck() === true;
   const telemetry = await serveTelemetry({
     ...{ port, registry },
     address: values.address ?? "0.0.0.0",
-    live: () => true,
-    ready: () => operator.hasRun(),
+    live: () => !isStuck(),
+    ready: () => (operator === undefined ? lease.isKnown() : operator.hasRun()),
   });
   log.info(
-    { version: manifest.version, namespace, port: telemetry.port, audience: audiences.gatherer },
+    { version: manifest.version, namespace, port: telemetry.port, audience: audiences.gatherer, identity },
     "Operator started",
   );
-  await terminated();
-  log.info("Operator stopping");
-  await operator.stop();
+  const signal = terminated();
+  await contend({
+    ...{ lease, times, signal },
+    lead: async (leading) => {
+      log.info({ identity }, "Leading");
+      metrics.setLeader(true);
+      operator = await startOperator({
+        ...{ connection, namespace, images, log, lease, metrics },
+        version: manifest.version,
+        fixedLevel: fixedLevel !== undefined,
+        gathererOrigin: values["gatherer-origin"] ?? `https://${names.gatherer}.${namespace}.svc:8443`,
+        readGathererToken: () => readFile(tokenFile, "utf8"),
+        uploads: { commit: process.env.SOURCE_COMMIT || "unknown" },
+      });
+      if (!leading.aborted) await once(leading, "abort");
+      log.info(signal.aborted ? "Operator stopping" : "Lost the Lease, waiting for it again");
+      await operator.stop();
+      operator = undefined;
+      metrics.setLeader(false);
+    },
+  });
   await telemetry.close();
   await connection.close();
   log.info("Operator stopped");

@@ -1,5 +1,5 @@
 /** The reconcile: observe, decide, act, report. */
-import { isAlive } from "../adapters/heartbeat.ts";
+import { isAlive } from "../adapters/lease.ts";
 import { type Config, type ConfigIdentity, configKind, configName } from "../api/config.ts";
 import type { Gate } from "../api/gate.ts";
 import type { KubeObject } from "../api/object.ts";

@@ -1,5 +1,4 @@
 /** Wires the operator's loops to watches and queue; main and the tests start it the same way. */
-import type { Registry } from "prom-client";
 import {
   apiServerPath,
   Cluster,
@@ -11,9 +10,9 @@ import {
 } from "../adapters/cluster.ts";
 import type { Connection } from "../adapters/connection.ts";
 import { Gatherer } from "../adapters/gatherer.ts";
-import { Heartbeat } from "../adapters/heartbeat.ts";
+import { fenced, type Lease } from "../adapters/lease.ts";
 import { InsightsOperator, type WatchRule } from "../adapters/operator.ts";
-import { type LoopName, loopNames, operatorMetrics } from "../adapters/operator-metrics.ts";
+import { type LoopName, loopNames, type OperatorMetrics } from "../adapters/operator-metrics.ts";
 import type { Logger } from "../adapters/telemetry.ts";
 import { fieldManager } from "../api/object.ts";
 import type { Images } from "../core/desired-input.ts";
@@ -28,9 +27,9 @@ export interface OperatorStart {
   readonly namespace: string;
   readonly images: Images;
   readonly version: string;
-  /** Name of this process in the Lease. */
-  readonly holder: string;
-  readonly registry: Registry;
+  /** Nothing is written while it is not held. */
+  readonly lease: Pick<Lease, "remainingMs">;
+  readonly metrics: OperatorMetrics;
   readonly log: Logger;
   /** True: spec.logLevel does not change the level. */
   readonly fixedLevel: boolean;
@@ -44,16 +43,21 @@ export interface OperatorStart {
 export interface RunningOperator {
   /** All loops have run once without losing the API server. */
   hasRun(): boolean;
+  /** A run has lasted longer than all its deadlines together, so that a slow API server cannot be the reason. */
+  isStuck(): boolean;
   stop(): Promise<void>;
 }
 
+/** About 25 writes of half a minute each, one after the other, are the most that a run can wait for. */
+const stuckMs = 20 * 60_000;
+
 export async function startOperator(start: OperatorStart): Promise<RunningOperator> {
-  const { connection, namespace, log, nowMs = Date.now } = start;
-  const metrics = operatorMetrics(start.registry);
-  const cluster = new Cluster(connection, namespace);
+  const { connection, namespace, log, metrics, nowMs = Date.now } = start;
+  const api = fenced(connection, start.lease);
+  const cluster = new Cluster(api, namespace);
   const bundlePath = `${collectionPath("ConfigMap", namespace)}/${names.caBundle}`;
   const world: OperatorWorld = {
-    ...{ api: connection, cluster, namespace, log, metrics, nowMs },
+    ...{ api, cluster, namespace, log, metrics, nowMs },
     images: start.images,
     version: start.version,
     gatherer: new Gatherer({
@@ -104,18 +108,11 @@ export async function startOperator(start: OperatorStart): Promise<RunningOperat
       log.debug({ path, problem, retryAfterMs }, "Watch ended, beginning anew");
     },
   });
-  const heartbeat = new Heartbeat({
-    ...{ api: connection, namespace },
-    holder: start.holder,
-    onError: (problem) => log.warn({ problem }, "Could not renew the Lease"),
-  });
   await operator.start();
   return {
     hasRun: () => hasRun.size === loopNames.length,
-    stop: async () => {
-      heartbeat.stop();
-      await operator.stopped();
-    },
+    isStuck: () => operator.longestRunMs() > stuckMs,
+    stop: () => operator.stopped(),
   };
 }
 
