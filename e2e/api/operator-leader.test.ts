@@ -52,7 +52,15 @@ class Replica {
     );
     const child = spawn(
       process.execPath,
-      [join(cloneDir, "src/bin/main.ts"), "--kubeconfig", kubeconfig, "--address=127.0.0.1", "--port=0", ...options],
+      [
+        join(cloneDir, "src/bin/main.ts"),
+        "--kubeconfig",
+        kubeconfig,
+        "--address=127.0.0.1",
+        "--port=0",
+        "--metrics-port=0",
+        ...options,
+      ],
       { env: { ...process.env, ...images, POD_NAMESPACE: namespace, POD_NAME: name, POD_UID: uid } },
     );
     return new Replica(name, child);

@@ -1,4 +1,4 @@
-/** Log lines, metrics and health endpoints of both processes. */
+/** Log lines of both processes, and where they tell health and metrics. */
 import { createServer, type ServerResponse } from "node:http";
 import { destination, type Logger, pino, stdTimeFunctions } from "pino";
 import type { Registry } from "prom-client";
@@ -35,12 +35,14 @@ export function createLogger({ name, level, to = "stdout" }: LoggerOptions): Log
   );
 }
 
-export interface TelemetryOptions {
+export interface Listen {
   /** E.g. `127.0.0.1`, or `0.0.0.0` where the kubelet has to reach it. */
   readonly address: string;
   /** 0 picks a free one. */
   readonly port: number;
-  readonly registry: Registry;
+}
+
+export interface Health {
   /** False makes the kubelet restart the process; never let it depend on the API server. */
   readonly live: () => boolean;
   readonly ready: () => boolean;
@@ -51,24 +53,40 @@ export interface Telemetry {
   close(): Promise<void>;
 }
 
-/** A server of `/healthz`, `/readyz` (200 or 503) and `/metrics`, once it listens. */
-export async function serveTelemetry({ address, port, registry, live, ready }: TelemetryOptions): Promise<Telemetry> {
+interface Page {
+  readonly status: number;
+  readonly text: string;
+  readonly type?: string;
+}
+type Pages = Readonly<Record<string, () => Page | Promise<Page>>>;
+
+/** A server of `/healthz` and `/readyz`, 200 or 503, once it listens. */
+export function serveHealth(where: Listen, { live, ready }: Health): Promise<Telemetry> {
+  return serve(where, {
+    "/healthz": () => (live() ? { status: 200, text: "ok\n" } : { status: 503, text: "not live\n" }),
+    "/readyz": () => (ready() ? { status: 200, text: "ok\n" } : { status: 503, text: "not ready\n" }),
+  });
+}
+
+/** A server of `/metrics`, once it listens; it asks nobody who they are, so it belongs on the loopback address. */
+export function serveMetrics(where: Listen, registry: Registry): Promise<Telemetry> {
+  return serve(where, {
+    "/metrics": async () => ({ status: 200, text: await registry.metrics(), type: registry.contentType }),
+  });
+}
+
+async function serve({ address, port }: Listen, pages: Pages): Promise<Telemetry> {
   const server = createServer((request, response) => {
-    if (request.method !== "GET" && request.method !== "HEAD") return answer(response, 405, "method not allowed\n");
-    switch ((request.url ?? "").split("?", 1)[0]) {
-      case "/healthz":
-        return answer(response, live() ? 200 : 503, live() ? "ok\n" : "not live\n");
-      case "/readyz":
-        return answer(response, ready() ? 200 : 503, ready() ? "ok\n" : "not ready\n");
-      case "/metrics":
-        registry.metrics().then(
-          (text) => answer(response, 200, text, registry.contentType),
-          () => answer(response, 500, "the metrics cannot be read\n"),
-        );
-        return;
-      default:
-        return answer(response, 404, "not found\n");
-    }
+    const page = pages[(request.url ?? "").split("?", 1)[0] ?? ""];
+    if (request.method !== "GET" && request.method !== "HEAD")
+      return answer(response, { status: 405, text: "method not allowed\n" });
+    if (page === undefined) return answer(response, { status: 404, text: "not found\n" });
+    Promise.resolve()
+      .then(page)
+      .then(
+        (made) => answer(response, made),
+        () => answer(response, { status: 500, text: "the page cannot be made\n" }),
+      );
   });
   server.requestTimeout = 10_000;
   server.headersTimeout = 10_000;
@@ -87,7 +105,7 @@ export async function serveTelemetry({ address, port, registry, live, ready }: T
   };
 }
 
-function answer(response: ServerResponse, status: number, text: string, type = "text/plain; charset=utf-8"): void {
+function answer(response: ServerResponse, { status, text, type = "text/plain; charset=utf-8" }: Page): void {
   response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(text) });
   response.end(text);
 }

@@ -16,7 +16,7 @@ import { gatherMetrics } from "../adapters/gather-metrics.ts";
 import { ImageCache } from "../adapters/images.ts";
 import { Journal } from "../adapters/journal.ts";
 import { serveGatherer } from "../adapters/server.ts";
-import { createLogger, type LogLevel, logLevels, serveTelemetry } from "../adapters/telemetry.ts";
+import { createLogger, type LogLevel, logLevels, serveMetrics } from "../adapters/telemetry.ts";
 import { ownExporters } from "../core/exporters.ts";
 import type { GatherWorld } from "../loops/gather-world.ts";
 import { GatherRuns } from "../loops/runs.ts";
@@ -124,22 +124,19 @@ async function serve(values: Values): Promise<void> {
       inventory: () => journal.readInventory(),
     },
   });
-  const telemetry = await serveTelemetry({
-    address: values["metrics-address"] ?? "127.0.0.1",
-    port: wholeNumber(values["metrics-port"], "metrics-port", 9090),
+  const metrics = await serveMetrics(
+    {
+      address: values["metrics-address"] ?? "127.0.0.1",
+      port: wholeNumber(values["metrics-port"], "metrics-port", 9090),
+    },
     registry,
-    live: () => true,
-    ready: () => true,
-  });
-  log.info(
-    { version: manifest.version, port: server.port, metricsPort: telemetry.port, directory },
-    "Gatherer started",
   );
+  log.info({ version: manifest.version, port: server.port, metricsPort: metrics.port, directory }, "Gatherer started");
   await terminated();
   log.info("Gatherer stopping");
   await runs.stop();
   await server.close();
-  await telemetry.close();
+  await metrics.close();
   await api.close();
 }
 

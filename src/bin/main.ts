@@ -9,7 +9,7 @@ import manifest from "../../package.json" with { type: "json" };
 import { Connection } from "../adapters/connection.ts";
 import { contend, Lease } from "../adapters/lease.ts";
 import { operatorMetrics } from "../adapters/operator-metrics.ts";
-import { createLogger, type LogLevel, logLevels, serveTelemetry } from "../adapters/telemetry.ts";
+import { createLogger, type LogLevel, logLevels, serveHealth, serveMetrics } from "../adapters/telemetry.ts";
 import { defaultTimes, type ElectionTimes, problemOfTimes } from "../core/leader.ts";
 import { audiences, names } from "../core/operands.ts";
 import { type RunningOperator, startOperator } from "../loops/operator.ts";
@@ -20,8 +20,11 @@ const usage = `usage: main [OPTION]...
   --namespace NAME         where the operands go; default: POD_NAMESPACE
   --gatherer-origin URL    default: https://${names.gatherer}.NAMESPACE.svc:8443
   --token-file FILE        token for the gatherer, default /var/run/secrets/runtime-insights/gatherer/token
-  --address ADDRESS        of /healthz, /readyz and /metrics, default 0.0.0.0
+  --address ADDRESS        of /healthz and /readyz, default 0.0.0.0
   --port PORT              default 8081
+  --metrics-address ADDRESS
+                           of /metrics, default 127.0.0.1
+  --metrics-port PORT      default 9090
   --log-level LEVEL        ${logLevels.join(", ")}; default: LOG_LEVEL, or what the config's spec.logLevel says
 
   --leader-elect-lease-duration SECONDS   a Lease that was not renewed for that long is anybody's, default ${defaultTimes.leaseMs / 1000}
@@ -38,6 +41,12 @@ function fromEnvironment(name: string): string {
   const value = process.env[name];
   if (value === undefined || value === "") throw new UsageError(`the environment does not set ${name}`);
   return value;
+}
+
+function portOf(name: string, text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new UsageError(`--${name} is not "${text}"`);
+  return port;
 }
 
 function logLevel(text: string | undefined): LogLevel | undefined {
@@ -58,6 +67,8 @@ function parse() {
         "token-file": { type: "string" },
         address: { type: "string" },
         port: { type: "string" },
+        "metrics-address": { type: "string" },
+        "metrics-port": { type: "string" },
         "log-level": { type: "string" },
         "leader-elect-lease-duration": { type: "string" },
         "leader-elect-renew-deadline": { type: "string" },
@@ -110,8 +121,8 @@ async function main(values: ReturnType<typeof parse>): Promise<void> {
     proxy: fromEnvironment("RELATED_IMAGE_KUBE_RBAC_PROXY"),
     gatherer: fromEnvironment("RELATED_IMAGE_INSIGHTS_GATHERER"),
   };
-  const port = Number(values.port ?? "8081");
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new UsageError(`--port is not "${values.port}"`);
+  const port = portOf("port", values.port ?? "8081");
+  const metricsPort = portOf("metrics-port", values["metrics-port"] ?? "9090");
   const fixedLevel = logLevel(values["log-level"] ?? process.env.LOG_LEVEL);
   const log = createLogger({ name: "runtime-insights-operator", level: fixedLevel ?? "info" });
   const registry = new Registry();
@@ -128,14 +139,20 @@ async function main(values: ReturnType<typeof parse>): Promise<void> {
   let operator: RunningOperator | undefined;
   /** What is tried that often and has not been for twice the time that others wait hangs. */
   const isStuck = () => lease.idleMs() > 2 * times.leaseMs || operator?.isStuck() === true;
-  const telemetry = await serveTelemetry({
-    ...{ port, registry },
-    address: values.address ?? "0.0.0.0",
-    live: () => !isStuck(),
-    ready: () => (operator === undefined ? lease.isKnown() : operator.hasRun()),
-  });
+  const health = await serveHealth(
+    { address: values.address ?? "0.0.0.0", port },
+    {
+      live: () => !isStuck(),
+      ready: () => (operator === undefined ? lease.isKnown() : operator.hasRun()),
+    },
+  );
+  const telling = await serveMetrics(
+    { address: values["metrics-address"] ?? "127.0.0.1", port: metricsPort },
+    registry,
+  );
+  const ports = { port: health.port, metricsPort: telling.port };
   log.info(
-    { version: manifest.version, namespace, port: telemetry.port, audience: audiences.gatherer, identity },
+    { version: manifest.version, namespace, ...ports, audience: audiences.gatherer, identity },
     "Operator started",
   );
   const signal = terminated();
@@ -159,7 +176,8 @@ async function main(values: ReturnType<typeof parse>): Promise<void> {
       metrics.setLeader(false);
     },
   });
-  await telemetry.close();
+  await telling.close();
+  await health.close();
   await connection.close();
   log.info("Operator stopped");
 }
