@@ -1,0 +1,169 @@
+/** The operator as the process that a pod would run, under its shipped service account, to be killed, stopped and started again. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { z } from "zod";
+import { cloneDir } from "../../hack/cache.ts";
+import { waitFor } from "../../hack/kubectl.ts";
+
+export interface OperatorProcessOptions {
+  readonly kubeconfig: string;
+  /** Two processes of the same name and uid are one pod whose container was restarted; default `operator-0`. */
+  readonly podName?: string;
+  readonly podUid?: string;
+  /** Behind ours, which make leases short. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export const namespace = "runtime-insights";
+/** Short, so that a test can wait for them. */
+const shortLease: readonly string[] = [];
+const maxLogLines = 20_000;
+const logLineSchema = z.looseObject({ msg: z.string(), port: z.number().optional() });
+export type LogLine = z.infer<typeof logLineSchema>;
+
+export class OperatorProcess {
+  /** What the present and earlier processes logged, oldest first, with what is no JSON as it is. */
+  readonly log: (LogLine | { readonly msg: string })[] = [];
+  readonly #options: OperatorProcessOptions;
+  #child: ChildProcess | undefined;
+  #port: number | undefined;
+  #isEndExpected = false;
+  /** How processes ended that nobody here told to. */
+  readonly exits: string[] = [];
+
+  constructor(options: OperatorProcessOptions) {
+    this.#options = options;
+  }
+
+  /** Starts a process; see `waitUntilRun` for when it has done something. Ends with this process at the latest. */
+  start(): void {
+    if (this.isRunning) throw new Error("the operator runs already");
+    const { kubeconfig, podName = "operator-0", podUid = "uid-0", args = [], env = {} } = this.#options;
+    const main = join(cloneDir, "src/bin/main.ts");
+    const own = ["--kubeconfig", kubeconfig, "--address", "127.0.0.1", "--port", "0", "--log-level", "info"];
+    const command = [process.execPath, "--max-semi-space-size=1", main, ...own, ...shortLease, ...args];
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", ...command], {
+      cwd: cloneDir,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: {
+        ...{ PATH: process.env.PATH, HOSTNAME: podName, POD_NAME: podName, POD_UID: podUid, POD_NAMESPACE: namespace },
+        RELATED_IMAGE_INSIGHTS_RUNTIME_EXTRACTOR: "e:1",
+        RELATED_IMAGE_INSIGHTS_RUNTIME_EXPORTER: "x:1",
+        RELATED_IMAGE_KUBE_RBAC_PROXY: "p:1",
+        RELATED_IMAGE_INSIGHTS_GATHERER: "g:1",
+        ...env,
+      },
+    });
+    this.#child = child;
+    this.#port = undefined;
+    this.#isEndExpected = false;
+    let rest = "";
+    const hear = (chunk: Buffer) => {
+      const lines = (rest + chunk.toString("utf8")).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) this.#hear(line, child);
+    };
+    child.stdout.on("data", hear);
+    child.stderr.on("data", hear);
+    child.once("exit", (code, signal) => {
+      if (!this.#isEndExpected || this.#child !== child) this.exits.push(`code ${code}, signal ${signal}`);
+    });
+  }
+
+  get isRunning(): boolean {
+    const child = this.#child;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** As a crash of the node: nothing is said to anybody. Resolves when the process is gone. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  /** As the kubelet ends a pod. Resolves with the exit code when the process is gone. */
+  terminate(): Promise<number | null> {
+    return this.#end("SIGTERM");
+  }
+
+  /** The process gets no time until `thaw`. */
+  freeze(): void {
+    this.#child?.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#child?.kill("SIGCONT");
+  }
+
+  /** Resolves when every loop of this process has run to its end once: it leads, and has looked at the whole cluster. */
+  async waitUntilRun(timeoutMs = 60_000): Promise<void> {
+    await waitFor(
+      "the operator's first runs",
+      async () => {
+        if (!this.isRunning) throw new Error(`the operator has ended: ${this.lastWords()}`);
+        const runs = await this.metric("runtime_insights_operator_runs_total");
+        const done = runs.filter(({ labels }) => labels.includes('result="done"'));
+        return done.length > 0 && done.every(({ value }) => value > 0) ? true : undefined;
+      },
+      { timeoutMs, everyMs: 50 },
+    ).catch((cause: unknown) => {
+      throw new Error(`${String(cause)}: ${this.lastWords()}`, { cause });
+    });
+  }
+
+  /** The series of a metric; none while the process does not listen. */
+  async metric(name: string): Promise<readonly { readonly labels: string; readonly value: number }[]> {
+    const text = await this.ask("/metrics").catch(() => "");
+    return text.split("\n").flatMap((line) => {
+      const [, found, labels = "", value] = /^(\w+)(\{.*\})? (\S+)$/.exec(line) ?? [];
+      return found === name ? [{ labels, value: Number(value) }] : [];
+    });
+  }
+
+  /** What it answers on its telemetry port, whatever the status; throws when it does not. */
+  async ask(path: string): Promise<string> {
+    if (this.#port === undefined) throw new Error("the operator does not listen yet");
+    const answer = await fetch(`http://127.0.0.1:${this.#port}${path}`, { signal: AbortSignal.timeout(5_000) });
+    return answer.text();
+  }
+
+  /** The end of the log, for the message of a failed test. */
+  lastWords(lines = 20): string {
+    return this.log
+      .slice(-lines)
+      .map((line) => JSON.stringify(line))
+      .join("\n");
+  }
+
+  #hear(line: string, from: ChildProcess): void {
+    const said = parseLine(line);
+    this.log.push(said);
+    if (this.log.length > maxLogLines) this.log.splice(0, maxLogLines / 2);
+    if (from === this.#child && "port" in said && said.port !== undefined) this.#port = said.port;
+  }
+
+  async #end(signal: "SIGKILL" | "SIGTERM"): Promise<number | null> {
+    const child = this.#child;
+    if (child === undefined) return null;
+    if (this.isRunning) {
+      this.#isEndExpected = true;
+      const ended = once(child, "exit");
+      child.kill(signal);
+      await ended;
+    }
+    return child.exitCode;
+  }
+}
+
+function parseLine(line: string): LogLine | { readonly msg: string } {
+  try {
+    return logLineSchema.parse(JSON.parse(line));
+  } catch {
+    return { msg: line };
+  }
+}

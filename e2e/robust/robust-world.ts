@@ -1,0 +1,43 @@
+/** An API server with our manifests and kinds, a proxy in front of it, and one operator process that knows the proxy only. */
+import { join } from "node:path";
+import { kubectl } from "../../hack/kubectl.ts";
+import { OperatorWorld } from "../api/operator-world.ts";
+import { ApiProxy } from "./api-proxy.ts";
+import { namespace, OperatorProcess, type OperatorProcessOptions } from "./operator-process.ts";
+
+export interface RobustWorld {
+  /** Straight to the API server, as its administrator. */
+  readonly api: OperatorWorld;
+  readonly proxy: ApiProxy;
+  readonly operator: OperatorProcess;
+  /** One more process at the same proxy; ended by `stop`. */
+  another(options: Omit<OperatorProcessOptions, "kubeconfig">): OperatorProcess;
+  stop(): Promise<void>;
+}
+
+/** The operator is not started yet; OpenShift's kinds and ours are served. With the controllers the garbage collector works. */
+export async function startRobustWorld({ controllers }: { readonly controllers: boolean }): Promise<RobustWorld> {
+  const api = await OperatorWorld.start({ controllers });
+  await api.applyCrds();
+  const proxy = await ApiProxy.start(api.server);
+  const kubeconfig = join(api.server.dir, "proxy.kubeconfig");
+  const token = await kubectl(api.server, [
+    ...["-n", namespace, "create", "token", "runtime-insights-operator", "--duration", "24h"],
+  ]);
+  proxy.writeKubeconfig(kubeconfig, token.trim());
+  const operators = [new OperatorProcess({ kubeconfig })] as const;
+  const others: OperatorProcess[] = [];
+  return {
+    ...{ api, proxy, operator: operators[0] },
+    another: (options) => {
+      const other = new OperatorProcess({ ...options, kubeconfig });
+      others.push(other);
+      return other;
+    },
+    stop: async () => {
+      await Promise.all([...operators, ...others].map((one) => one.kill()));
+      await proxy.stop();
+      await api.stop();
+    },
+  };
+}
