@@ -1,5 +1,5 @@
 /**
- * Runs the project's tests: all of them, or one kind (`checks`, `unit`, `fuzz`, `api`, `node`).
+ * Runs the project's tests: all of them, or one kind (`checks`, `unit`, `fuzz`, `api`, `robust`, `node`).
  * Needs root, cargo and Go for the node tests; hack/preflight.ts says what is missing and installs Debian packages.
  * Leaves nothing but the build cache. The last line is `N passed, N failed`, with skipped tests counted behind it.
  */
@@ -12,7 +12,7 @@ import { buildImages } from "./images/images.ts";
 import { preflight } from "./preflight.ts";
 import { runStep, runSteps, type Step, type Tally } from "./steps.ts";
 
-const kinds = ["checks", "unit", "fuzz", "api", "node"] as const;
+const kinds = ["checks", "unit", "fuzz", "api", "robust", "node"] as const;
 type Kind = (typeof kinds)[number];
 const usage = `usage: npm test [-- ${kinds.join("|")}]...   no kind means all`;
 
@@ -47,6 +47,8 @@ async function runKind(kind: Kind): Promise<Tally> {
       return runStep({ name: "fuzzing", report: "fuzz", command: ["node", "hack/fuzz.ts"] });
     case "api":
       return runStep(uvu("tests against a real API server", "e2e/api"));
+    case "robust":
+      return runStep(uvu("the operator beside crashes and faults", "e2e/robust"));
     case "node":
       return nodeTests();
   }

@@ -18,7 +18,9 @@ export interface OperatorProcessOptions {
 
 export const namespace = "runtime-insights";
 /** Short, so that a test can wait for them. */
-const shortLease: readonly string[] = [];
+const shortLease = [
+  ...["--leader-elect-lease-duration", "10", "--leader-elect-renew-deadline", "7", "--leader-elect-retry-period", "2"],
+];
 const maxLogLines = 20_000;
 const logLineSchema = z.looseObject({ msg: z.string(), port: z.number().optional() });
 export type LogLine = z.infer<typeof logLineSchema>;
