@@ -22,7 +22,11 @@ const shortLease = [
   ...["--leader-elect-lease-duration", "10", "--leader-elect-renew-deadline", "7", "--leader-elect-retry-period", "2"],
 ];
 const maxLogLines = 20_000;
-const logLineSchema = z.looseObject({ msg: z.string(), port: z.number().optional() });
+const logLineSchema = z.looseObject({
+  msg: z.string(),
+  port: z.number().optional(),
+  metricsPort: z.number().optional(),
+});
 export type LogLine = z.infer<typeof logLineSchema>;
 
 export class OperatorProcess {
@@ -30,7 +34,7 @@ export class OperatorProcess {
   readonly log: (LogLine | { readonly msg: string })[] = [];
   readonly #options: OperatorProcessOptions;
   #child: ChildProcess | undefined;
-  #port: number | undefined;
+  #ports: { readonly health: number; readonly metrics: number } | undefined;
   #isEndExpected = false;
   /** How processes ended that nobody here told to. */
   readonly exits: string[] = [];
@@ -44,8 +48,17 @@ export class OperatorProcess {
     if (this.isRunning) throw new Error("the operator runs already");
     const { kubeconfig, podName = "operator-0", podUid = "uid-0", args = [], env = {} } = this.#options;
     const main = join(cloneDir, "src/bin/main.ts");
-    const own = ["--kubeconfig", kubeconfig, "--address", "127.0.0.1", "--port", "0", "--log-level", "info"];
-    const command = [process.execPath, "--max-semi-space-size=1", main, ...own, ...shortLease, ...args];
+    const own = ["--kubeconfig", kubeconfig, "--address", "127.0.0.1", "--port", "0", "--metrics-port", "0"];
+    const command = [
+      process.execPath,
+      "--max-semi-space-size=1",
+      main,
+      ...own,
+      "--log-level",
+      "info",
+      ...shortLease,
+      ...args,
+    ];
     const child = spawn("setpriv", ["--pdeathsig", "KILL", ...command], {
       cwd: cloneDir,
       stdio: ["ignore", "pipe", "pipe"],
@@ -59,7 +72,7 @@ export class OperatorProcess {
       },
     });
     this.#child = child;
-    this.#port = undefined;
+    this.#ports = undefined;
     this.#isEndExpected = false;
     let rest = "";
     const hear = (chunk: Buffer) => {
@@ -127,10 +140,11 @@ export class OperatorProcess {
     });
   }
 
-  /** What it answers on its telemetry port, whatever the status; throws when it does not. */
-  async ask(path: string): Promise<string> {
-    if (this.#port === undefined) throw new Error("the operator does not listen yet");
-    const answer = await fetch(`http://127.0.0.1:${this.#port}${path}`, { signal: AbortSignal.timeout(5_000) });
+  /** What it answers to that path, whatever the status; throws when it does not. */
+  async ask(path: "/healthz" | "/readyz" | "/metrics"): Promise<string> {
+    if (this.#ports === undefined) throw new Error("the operator does not listen yet");
+    const port = path === "/metrics" ? this.#ports.metrics : this.#ports.health;
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(5_000) });
     return answer.text();
   }
 
@@ -146,7 +160,9 @@ export class OperatorProcess {
     const said = parseLine(line);
     this.log.push(said);
     if (this.log.length > maxLogLines) this.log.splice(0, maxLogLines / 2);
-    if (from === this.#child && "port" in said && said.port !== undefined) this.#port = said.port;
+    if (from !== this.#child || !("port" in said)) return;
+    const { port: health, metricsPort: metrics } = said;
+    if (health !== undefined && metrics !== undefined) this.#ports = { health, metrics };
   }
 
   async #end(signal: "SIGKILL" | "SIGTERM"): Promise<number | null> {
