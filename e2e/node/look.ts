@@ -6,7 +6,7 @@ import { z } from "zod";
 import { cloneDir } from "../../hack/cache.ts";
 import type { Cluster } from "../../hack/cluster/cluster.ts";
 import { kubectl, portForward } from "../../hack/kubectl.ts";
-import { decodeRuntimeInfo } from "../../src/api/runtime.ts";
+import { decodeDetail, type RuntimeInfo } from "../../src/api/runtime.ts";
 import type { Expected } from "../samples/samples.ts";
 
 export interface Container {
@@ -108,13 +108,22 @@ export async function askAll(
 export const entryOf = (answers: Answers, { node, namespace, pod, id }: Container): unknown =>
   answers.get(node)?.[namespace]?.[pod]?.[id];
 
+/** An entry of an answer to `?hash=false`, which reads as a detail's values do. */
+export function clearInfo(entry: unknown, about: string): RuntimeInfo {
+  const decoded = decodeDetail({ detail: { runtimeInfo: entry } });
+  if (!decoded.ok) throw new Error(`answer for ${about}: ${decoded.problem}`);
+  assert.ok(decoded.value);
+  return decoded.value.runtimeInfo;
+}
+
 /** What the answers say of a container; undefined when it is not in them. */
 export function said(answers: Answers, container: Container): Expected | undefined {
   const entry = entryOf(answers, container);
   if (entry === undefined) return undefined;
-  const decoded = decodeRuntimeInfo(entry);
-  if (!decoded.ok) throw new Error(`answer for ${container.namespace}/${container.pod}: ${decoded.problem}`);
-  const { os, osVersion, kind, kindVersion, kindImplementer, runtimes } = decoded.value;
+  const { os, osVersion, kind, kindVersion, kindImplementer, runtimes } = clearInfo(
+    entry,
+    `${container.namespace}/${container.pod}`,
+  );
   return {
     os,
     osVersion,

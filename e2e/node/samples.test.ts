@@ -7,10 +7,10 @@ import { z } from "zod";
 import { buildImages } from "../../hack/images/images.ts";
 import { kubectl, portForward, waitFor } from "../../hack/kubectl.ts";
 import { table } from "../../hack/table.ts";
-import { decodeRuntimeInfo } from "../../src/api/runtime.ts";
 import { obfuscate } from "../../src/core/hash.ts";
 import { applySamples, buildSampleImages, removeSamples } from "../samples/apply.ts";
 import { decoyMarker, decoys, type Expected, loadSamples } from "../samples/samples.ts";
+import { clearInfo } from "./look.ts";
 import { extractorRights, installNodeSide, leastRights } from "./security.ts";
 import { testCluster } from "./world.ts";
 
@@ -75,9 +75,7 @@ const nothing: Expected = { os: "", osVersion: "", kind: "", kindVersion: "", ki
 function said(answers: ReadonlyMap<string, Answer>, { node, namespace, pod, id }: Container): Expected | undefined {
   const entry = answers.get(node)?.[namespace]?.[pod]?.[id];
   if (entry === undefined) return undefined;
-  const decoded = decodeRuntimeInfo(entry);
-  if (!decoded.ok) throw new Error(`answer for ${namespace}/${pod}: ${decoded.problem}`);
-  const { runtimes, ...info } = decoded.value;
+  const { runtimes, ...info } = clearInfo(entry, `${namespace}/${pod}`);
   return { ...info, runtimes: (runtimes ?? []).map(({ name, version }) => `${name} ${version}`.trim()) };
 }
 

@@ -66,7 +66,7 @@ async function ask(port: number, options: Partial<AskOptions> = {}): Promise<Nod
 }
 
 const ok = "HTTP/1.1 200 OK\r\n";
-const body = JSON.stringify({ shop: { "web-1": { [reference]: { os: "a" } } } });
+const body = JSON.stringify({ shop: { "web-1": { [reference]: { os: "yqx1WBefoIAq" } } } });
 const whole = `${ok}content-length: ${body.length}\r\n\r\n${body}`;
 const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
 /** Goes on until the other side has enough. */
@@ -317,7 +317,7 @@ const entryRows: readonly { readonly rule: string; readonly answer: unknown; rea
     {
       rule: "a value of two thousand letters",
       answer: { shop: { "web-1": { [reference]: { os: "x".repeat(2_000) } } } },
-      problem: /^os: .*1024/,
+      problem: /^os: it is not a hash$/,
     },
     {
       rule: "more components than any container has",

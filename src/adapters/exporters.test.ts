@@ -47,7 +47,7 @@ async function ask(
   });
 }
 
-const good = JSON.stringify({ shop: { "web-1": { "cri-o://1": { os: "a" } } } });
+const good = JSON.stringify({ shop: { "web-1": { "cri-o://1": { os: "yqx1WBefoIAq" } } } });
 const answering: RequestListener = (_, response) => response.end(good);
 
 test("one POST with the references, the token and JSON; the answer is read", async () => {
@@ -260,6 +260,7 @@ test("a certificate for another name: NoTrust, and no token is sent", async () =
   try {
     const [outcome] = await ask(server.port);
     assert.is(outcome?.kind === "failed" && outcome.reason, "NoTrust");
+    assert.match(outcome?.kind === "failed" ? outcome.message : "", /: the certificate is for another name$/);
     assert.is(asked, 0);
   } finally {
     await server.close();

@@ -271,6 +271,8 @@ function codeOf(cause: unknown): string {
 const opensslError = /^[0-9A-F]+:error:[0-9A-F]+:SSL routines:[^:]*:([^:]*):/;
 
 function messageOf(cause: unknown): string {
+  // Node would quote the names in the certificate, which may be of anything in the cluster.
+  if (codeOf(cause) === "ERR_TLS_CERT_ALTNAME_INVALID") return "the certificate is for another name";
   const message = cause instanceof Error ? cause.message : String(cause);
   const [, tlsProblem] = opensslError.exec(message) ?? [];
   return tlsProblem === undefined ? message : `TLS: ${tlsProblem}`;

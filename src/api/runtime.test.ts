@@ -2,6 +2,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { decodeDetail, decodeRuntimeInfo, type RuntimeInfo, saysNothing } from "./runtime.ts";
 
+/** Real hashes, one with each letter of the alphabet that is neither letter nor digit. */
+const [a, b, c, n, v] = ["yqx1WBefoIAq", "7RUYdckn49F8", "wbpgzhNYZQOi", "zBVuVhrrC_vC", "DzP5-GS6tDOQ"];
 const empty: RuntimeInfo = { os: "", osVersion: "", kind: "", kindVersion: "", kindImplementer: "", runtimes: null };
 
 const rows: readonly {
@@ -11,36 +13,56 @@ const rows: readonly {
 }[] = [
   {
     rule: "fields are copied",
-    json: '{"os":"a","osVersion":"b","kind":"c"}',
-    expected: { os: "a", osVersion: "b", kind: "c" },
+    json: `{"os":"${a}","osVersion":"${b}","kind":"${c}","kindVersion":"${n}","kindImplementer":"${v}"}`,
+    expected: { os: a, osVersion: b, kind: c, kindVersion: n, kindImplementer: v },
   },
   {
     rule: "keys match in any case",
-    json: '{"OS":"a","KINDVERSION":"b","Runtimes":[{"NAME":"n","Version":"v"}]}',
-    expected: { os: "a", kindVersion: "b", runtimes: [{ name: "n", version: "v" }] },
+    json: `{"OS":"${a}","KINDVERSION":"${b}","Runtimes":[{"NAME":"${n}","Version":"${v}"}]}`,
+    expected: { os: a, kindVersion: b, runtimes: [{ name: n, version: v }] },
   },
   {
     rule: "two characters beyond ASCII match as in Go",
-    json: '{"o\u017f":"a","\u212aind":"b"}',
-    expected: { os: "a", kind: "b" },
+    json: `{"o\u017f":"${a}","\u212aind":"${b}"}`,
+    expected: { os: a, kind: b },
   },
-  { rule: "of keys that differ in case the last wins", json: '{"OS":"a","os":"b"}', expected: { os: "b" } },
-  { rule: "a null does not take a value away", json: '{"os":"a","OS":null}', expected: { os: "a" } },
-  { rule: "unknown keys are ignored", json: '{"os":"a","else":{"x":1},"__proto__":1}', expected: { os: "a" } },
+  { rule: "of keys that differ in case the last wins", json: `{"OS":"${a}","os":"${b}"}`, expected: { os: b } },
+  { rule: "a null does not take a value away", json: `{"os":"${a}","OS":null}`, expected: { os: a } },
+  { rule: "unknown keys are ignored", json: `{"os":"${a}","else":{"x":1},"__proto__":1}`, expected: { os: a } },
   { rule: "nulls are absent", json: '{"os":null,"runtimes":null}', expected: {} },
   { rule: "a null entry is empty", json: "null", expected: {} },
   { rule: "an empty list stays a list", json: '{"runtimes":[]}', expected: { runtimes: [] } },
   {
     rule: "a null in the list is an empty component, in its place",
-    json: '{"runtimes":[null,{"name":"n"}]}',
+    json: `{"runtimes":[null,{"name":"${n}"}]}`,
     expected: {
       runtimes: [
         { name: "", version: "" },
-        { name: "n", version: "" },
+        { name: n, version: "" },
       ],
     },
   },
-  { rule: "a lone surrogate becomes U+FFFD", json: '{"os":"\\ud800"}', expected: { os: "\ufffd" } },
+  {
+    rule: "empty texts are what upstream leaves unknown",
+    json: '{"os":"","runtimes":[{"name":""}]}',
+    expected: { runtimes: [{ name: "", version: "" }] },
+  },
+  {
+    rule: "clear text is refused, without being quoted",
+    json: '{"kindVersion":"17.0.13"}',
+    expected: /^kindversion: it is not a hash$/,
+  },
+  {
+    rule: "clear text of a framework is refused",
+    json: `{"os":"${a}","runtimes":[{"name":"Quarkus"}]}`,
+    expected: /^runtimes\.0\.name: it is not a hash$/,
+  },
+  { rule: "a hash and a newline is none", json: `{"os":"${a}\\n"}`, expected: /^os: it is not a hash$/ },
+  { rule: "a shorter one is none", json: '{"os":"yqx1WBefoIA"}', expected: /^os: it is not a hash$/ },
+  { rule: "a longer one is none", json: '{"os":"yqx1WBefoIAq4"}', expected: /^os: it is not a hash$/ },
+  { rule: "the other base64 alphabet is none", json: '{"os":"DzP5+GS6tDOQ"}', expected: /^os: it is not a hash$/ },
+  { rule: "padding is none", json: '{"os":"yqx1WBefoI=="}', expected: /^os: it is not a hash$/ },
+  { rule: "a space is none", json: '{"os":"Oracle Linux"}', expected: /^os: it is not a hash$/ },
   { rule: "a number for a text is refused", json: '{"os":1}', expected: /^os: / },
   { rule: "an object for the list is refused", json: '{"runtimes":{}}', expected: /^runtimes: / },
   {

@@ -23,12 +23,12 @@ export type Decoded<T> =
   /** A sentence with the path of the field. */
   | { readonly ok: false; readonly problem: string };
 
-/** Hashes are short; what is longer than this is no value of an exporter, and must not fill the archive. */
+/** What the exporters' hash makes of a value, and of an unknown one: whatever else a node says must not reach the archive, which holds no clear text of it. */
 const said = z
   .string()
-  .max(1_024)
+  .regex(/^(?:[A-Za-z0-9_-]{12})?$/, "it is not a hash")
   .nullish()
-  .transform((text) => (text ?? "").toWellFormed());
+  .transform((text) => text ?? "");
 const maxComponents = 64;
 const maxNotes = 256;
 

@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { InventoryRow } from "../api/gather.ts";
+import { obfuscate } from "./hash.ts";
 import { inventoryRows, topCounts } from "./inventory.ts";
 import { answersOf } from "./merge.ts";
 import { draftOf, type PodOptions, pods } from "./pods.fixture.ts";
@@ -27,7 +28,7 @@ test("clear text comes from the detail, the hashes stay out", () => {
     },
     notes: [],
   };
-  assert.equal(rowsOf([{}, { name: "web-2" }], saying({ os: "hash", detail })), [
+  assert.equal(rowsOf([{}, { name: "web-2" }], saying({ os: obfuscate("debian"), detail })), [
     {
       ...{ namespace: "shop", pod: "web-1", container: "c0", pods: 2, note: "" },
       ...{ os: "debian", osVersion: "12", kind: "Java", kindVersion: "17", kindImplementer: "Debian" },
@@ -52,7 +53,7 @@ const notes: readonly {
   {
     rule: "an exporter without clear text",
     pod: {},
-    ask: saying({ os: "hash" }),
+    ask: saying({ os: obfuscate("debian") }),
     note: "the exporter gave no clear text",
   },
   {
@@ -104,8 +105,8 @@ for (const { rule, kinds, note } of agreements)
     const draft = draftOf(pods(...replicas));
     const detail = { runtimeInfo: {}, notes: [] };
     const outcomes = fullQueries(draft).map((query, index) => {
-      const entries = { [`containerd://web-${index + 1}-0`]: { kind: kinds[index], detail } };
-      const sidecar = { [`containerd://web-${index + 1}-init-0`]: { kind: "Envoy", detail } };
+      const entries = { [`containerd://web-${index + 1}-0`]: { kind: obfuscate(kinds[index] ?? ""), detail } };
+      const sidecar = { [`containerd://web-${index + 1}-init-0`]: { kind: obfuscate("Envoy"), detail } };
       const said = kinds[index] === "" ? {} : { shop: { [`web-${index + 1}`]: { ...entries, ...sidecar } } };
       return readAnswer(query, said, { detail: true });
     });

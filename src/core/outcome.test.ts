@@ -141,7 +141,7 @@ const replicas = pods(
   { name: "new-2", node: "node-2", containers: [{ command: ["new"] }] },
 );
 const saysAll = {
-  shop: Object.fromEntries(replicas.map(({ name }) => [name, { [`containerd://${name}-0`]: { os: "a" } }])),
+  shop: Object.fromEntries(replicas.map(({ name }) => [name, { [`containerd://${name}-0`]: { os: "yqx1WBefoIAq" } }])),
 };
 for (const queriesOf of [firstQueries, fullQueries])
   test(`${queriesOf.name}: it is said which shapes owe their runtimes to a replica`, () => {

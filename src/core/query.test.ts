@@ -114,6 +114,7 @@ test("a replica on a node that failed for another shape is not asked", () => {
   );
 });
 
+const hashed = "yqx1WBefoIAq";
 const query: NodeQuery = {
   node: "node-1",
   containers: [
@@ -129,10 +130,10 @@ const answers: readonly {
 }[] = [
   {
     rule: "an entry that was asked for is taken",
-    body: { shop: { "web-1": { "cri-o://1": { os: "a" } } } },
+    body: { shop: { "web-1": { "cri-o://1": { os: hashed } } } },
     found: ["shop/web-1/cri-o://1"],
   },
-  { rule: "an ID without its prefix is another", body: { shop: { "web-1": { "1": { os: "a" } } } }, found: [] },
+  { rule: "an ID without its prefix is another", body: { shop: { "web-1": { "1": { os: hashed } } } }, found: [] },
   {
     rule: "entries nobody asked for are not looked at",
     body: { shop: { "web-2": { "cri-o://3": { os: 1 } } } },
@@ -140,7 +141,7 @@ const answers: readonly {
   },
   {
     rule: "an asked ID under another pod is not taken",
-    body: { shop: { "web-2": { "cri-o://1": { os: "a" } } } },
+    body: { shop: { "web-2": { "cri-o://1": { os: hashed } } } },
     found: [],
   },
   {
@@ -155,13 +156,19 @@ const answers: readonly {
   },
   {
     rule: "a wrong entry costs itself only",
-    body: { shop: { "web-1": { "cri-o://1": { os: 7 }, "cri-o://2": { os: "a" } } } },
+    body: { shop: { "web-1": { "cri-o://1": { os: 7 }, "cri-o://2": { os: hashed } } } },
     found: ["shop/web-1/cri-o://2"],
     problems: /^os: /,
   },
   {
+    rule: "clear text costs its container only, and is not told",
+    body: { shop: { "web-1": { "cri-o://1": { os: hashed, kind: "Java" }, "cri-o://2": { os: hashed } } } },
+    found: ["shop/web-1/cri-o://2"],
+    problems: /^kind: it is not a hash$/,
+  },
+  {
     rule: "a wrong detail costs itself only",
-    body: { shop: { "web-1": { "cri-o://1": { os: "a", detail: { notes: 1 } } } } },
+    body: { shop: { "web-1": { "cri-o://1": { os: hashed, detail: { notes: 1 } } } } },
     found: ["shop/web-1/cri-o://1"],
     problems: /^detail\.notes: /,
   },

@@ -6,15 +6,16 @@ import { text } from "node:stream/consumers";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Script } from "../adapters/api.fixture.ts";
+import { obfuscate } from "../core/hash.ts";
 import { apiPod } from "../core/pods.fixture.ts";
-import { errorsOf, inWorld, run, workloadOf } from "./gather.fixture.ts";
+import { errorsOf, inWorld, run, unpacked, workloadOf } from "./gather.fixture.ts";
 
 test("nodes that say more than an archive may hold cost the runtimes, never the shapes", () => {
   const pods = Array.from({ length: 4 }, (_, n) => ({
     ...{ name: `big-${n}`, node: `node-${n + 1}` },
-    containers: Array.from({ length: 300 }, () => ({ command: [`program-${n}`] })),
+    containers: Array.from({ length: 2_000 }, () => ({ command: [`program-${n}`] })),
   }));
-  const runtimes = Array.from({ length: 14 }, () => ({ name: "n".repeat(1_000), version: "v".repeat(1_000) }));
+  const runtimes = Array.from({ length: 64 }, () => ({ name: "n".repeat(12), version: "v".repeat(12) }));
   const exporter: RequestListener = async (request, response) => {
     const { containerIds } = JSON.parse(await text(request));
     const [first = ""] = containerIds;
@@ -152,16 +153,16 @@ test("container IDs that pods and nodes share do not mix up their answers", () =
   ];
   const exporter: RequestListener = (request, response) => {
     const first = request.socket.localAddress === "127.0.0.1";
-    const says = (os: string) => ({ [shared.id]: { os } });
+    const says = (os: string) => ({ [shared.id]: { os: obfuscate(os) } });
     // The second node speaks of the first one's pod too.
     response.end(JSON.stringify({ shop: first ? { twins: says("one") } : { far: says("two"), twins: says("lie") } }));
   };
   return inWorld({ pods, exporter, extractors: { "node-1": "127.0.0.1", "node-2": "127.0.0.2" } }, async (world) => {
     const { outcome } = await run(world, { inventory: false });
     const workload = await workloadOf(world);
-    assert.is(workload.split('{"os":"one"}').length - 1, 2);
-    assert.is(workload.split('{"os":"two"}').length - 1, 1);
-    assert.not.match(workload, /lie/);
+    assert.is(workload.split(`{"os":"${obfuscate("one")}"}`).length - 1, 2);
+    assert.is(workload.split(`{"os":"${obfuscate("two")}"}`).length - 1, 1);
+    assert.not.ok(workload.includes(obfuscate("lie")));
     assert.equal(
       outcome.failures.map(({ node, reason }) => `${node} ${reason}`),
       ["node-2 UnaskedContainers"],
@@ -169,17 +170,45 @@ test("container IDs that pods and nodes share do not mix up their answers", () =
   });
 });
 
+test("clear text of an exporter reaches neither the archive nor the outcome; what it hashed does", () => {
+  const secret = "password hunter2";
+  const hashed = obfuscate("debian");
+  const pods = [{ name: "good" }, { name: "leaking", containers: [{ command: ["b"] }] }];
+  const of = (pod: string, entry: unknown) => ({ [pod]: { [`containerd://${pod}-0`]: entry } });
+  const entry = { os: hashed, runtimes: [{ name: hashed, version: secret }], [secret]: secret };
+  const shop = { ...of("good", { os: hashed }), ...of("leaking", entry), [secret]: secret, other: { [secret]: {} } };
+  const exporter: RequestListener = (_, response) => response.end(JSON.stringify({ shop, [secret]: secret }));
+  return inWorld({ pods, exporter, extractors: { "node-1": "127.0.0.1" } }, async (world) => {
+    const { outcome } = await run(world, { inventory: false });
+    assert.is(outcome.succeeded, true);
+    const workload = await workloadOf(world);
+    assert.is(workload.split(`"runtimeInfo":{"os":"${hashed}"}`).length - 1, 1);
+    const all = JSON.stringify([await unpacked(world), outcome]);
+    assert.not.match(all, /hunter2/);
+    const sentences = [
+      "3 entries of the answer dropped, the first because of runtimes.0.version: it is not a hash",
+      "the answer speaks of 1 container that was not asked for; ignored",
+    ];
+    assert.equal(await errorsOf(world), sentences);
+    assert.equal(
+      outcome.failures.map(({ reason, message }) => [reason, message]),
+      [["Malformed", sentences.join("; ")]],
+    );
+  });
+});
+
 for (const strange of ["__proto__", "constructor", "toString", "7"])
   test(`a namespace, a pod and a node called ${strange} get their runtimes as any other`, () => {
     const pods = [{ namespace: strange, name: strange, node: strange, containers: [{ name: strange, id: strange }] }];
+    const hashed = obfuscate(strange);
     const detail = `{"containerName":"${strange}","runtimeInfo":{"kind":"${strange}","kindVersion":"1"}}`;
-    const body = `{"${strange}":{"${strange}":{"${strange}":{"kind":"k","__proto__":{"os":"x"},"detail":${detail}}}}}`;
+    const body = `{"${strange}":{"${strange}":{"${strange}":{"kind":"${hashed}","__proto__":{"os":"x"},"detail":${detail}}}}}`;
     return inWorld(
       { pods, exporter: (_, response) => response.end(body), extractors: { [strange]: "127.0.0.1" } },
       async (world) => {
         const { outcome, inventory } = await run(world);
         assert.equal(outcome.failures, []);
-        assert.match(await workloadOf(world), /"runtimeInfo":\{"kind":"k"\}/);
+        assert.ok((await workloadOf(world)).includes(`"runtimeInfo":{"kind":"${hashed}"}`));
         assert.equal(outcome.inventory, [{ kind: strange, version: "1", containers: 1 }]);
         assert.equal(
           inventory?.rows.map(({ namespace, pod, container }) => [namespace, pod, container]),

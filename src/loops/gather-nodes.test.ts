@@ -3,6 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Script } from "../adapters/api.fixture.ts";
 import type { GatherOrder } from "../api/gather.ts";
+import { obfuscate } from "../core/hash.ts";
 import { apiPod } from "../core/pods.fixture.ts";
 import { errorsOf, inWorld, knowing, reportOf, run, workloadOf } from "./gather.fixture.ts";
 
@@ -20,7 +21,7 @@ test("a broken node, a Pending first replica and a lying exporter: three facts, 
     { name: "new-2", node: "node-2", containers: [{ command: ["new"] }] },
   ];
   const lying: RequestListener = (_, response) => {
-    const facts = { os: "debian", detail: { runtimeInfo: {}, notes: [] } };
+    const facts = { os: obfuscate("debian"), detail: { runtimeInfo: {}, notes: [] } };
     const entry = (id: string) => ({ [`containerd://${id}-0`]: facts });
     response.end(
       JSON.stringify({ shop: { "new-2": entry("new-2"), broken: entry("broken") }, bank: { db: entry("db") } }),
