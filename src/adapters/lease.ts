@@ -232,7 +232,8 @@ export function fenced(api: Api, lease: Pick<Lease, "remainingMs">): Api {
     call: async (call) => {
       if (call.method === undefined || call.method === "GET") return api.call(call);
       check(call);
-      const timeoutMs = Math.min(call.timeoutMs ?? 30_000, lease.remainingMs());
+      // The steady clock counts fractions of milliseconds; a deadline takes none.
+      const timeoutMs = Math.min(call.timeoutMs ?? 30_000, Math.floor(lease.remainingMs()));
       return api.call({ ...call, timeoutMs, beforeSend: () => check(call) });
     },
   };
