@@ -1,18 +1,20 @@
 /**
- * Runs the project's tests: all of them, or one kind (`checks`, `unit`, `fuzz`, `api`, `robust`, `node`).
+ * Runs the project's tests: all of them, or one kind (`checks`, `unit`, `fuzz`, `api`, `robust`, `images`, `node`).
  * Needs root, cargo and Go for the node tests; hack/preflight.ts says what is missing and installs Debian packages.
  * Leaves nothing but the build cache. The last line is `N passed, N failed`, with skipped tests counted behind it.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { say } from "./build.ts";
 import { cargoEnv, cloneDir } from "./cache.ts";
 import { checks } from "./checks.ts";
 import { down, up } from "./cluster/cluster.ts";
+import { withDocker } from "./docker.ts";
 import { buildImages } from "./images/images.ts";
 import { preflight } from "./preflight.ts";
 import { runStep, runSteps, type Step, type Tally } from "./steps.ts";
 
-const kinds = ["checks", "unit", "fuzz", "api", "robust", "node"] as const;
+const kinds = ["checks", "unit", "fuzz", "api", "robust", "images", "node"] as const;
 type Kind = (typeof kinds)[number];
 const usage = `usage: npm test [-- ${kinds.join("|")}]...   no kind means all`;
 
@@ -49,6 +51,14 @@ async function runKind(kind: Kind): Promise<Tally> {
       return runStep(uvu("tests against a real API server", "e2e/api"));
     case "robust":
       return runStep(uvu("the operator beside crashes and faults", "e2e/robust"));
+    case "images":
+      return withDocker(say, ({ environment }) =>
+        runStep({
+          ...uvu("our images on a Docker engine", "e2e/images"),
+          env: { ...process.env, ...environment },
+          timeoutMs: 10 * 60_000,
+        }),
+      );
     case "node":
       return nodeTests();
   }
@@ -87,8 +97,9 @@ async function runSafely(kind: Kind): Promise<Tally> {
 }
 
 const chosen = chosenKinds();
-const needsNodes = chosen.includes("node") || chosen.includes("unit");
-await preflight({ need: needsNodes ? "tests" : "api", install: true });
+const needs =
+  chosen.includes("node") || chosen.includes("unit") ? "tests" : chosen.includes("images") ? "cluster" : "api";
+await preflight({ need: needs, install: true });
 let all: Tally = { passed: 0, failed: 0, skipped: 0 };
 for (const kind of chosen) {
   const one = await runSafely(kind);

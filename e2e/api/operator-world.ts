@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Registry } from "prom-client";
 import { z } from "zod";
 import { cloneDir } from "../../hack/cache.ts";
-import { type ApiServer, startApiServer } from "../../hack/cluster/apiserver.ts";
+import { type ApiServer, type ApiServerOptions, startApiServer } from "../../hack/cluster/apiserver.ts";
 import { kubectl, waitFor } from "../../hack/kubectl.ts";
 import { openshiftVersion } from "../../hack/openshift/objects.ts";
 import { collectionPath } from "../../src/adapters/cluster.ts";
@@ -60,8 +60,8 @@ export class OperatorWorld {
    * An API server with OpenShift's kinds and our manifests but for the CRDs. With the controllers the garbage collector works;
    * without them `setGathererReady` does, since nobody corrects it.
    */
-  static async start({ controllers }: { readonly controllers: boolean }): Promise<OperatorWorld> {
-    const server = await startApiServer({ openshift: true, controllers });
+  static async start(options: Pick<ApiServerOptions, "controllers" | "address">): Promise<OperatorWorld> {
+    const server = await startApiServer({ openshift: true, ...options });
     const world = new OperatorWorld(server);
     await kubectl(server, ["apply", "-k", join(cloneDir, "manifests")]);
     return world;

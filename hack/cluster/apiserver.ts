@@ -1,4 +1,4 @@
-/** etcd and an API server alone, on loopback, for tests that need no node: up in seconds, gone with `stop`. */
+/** etcd and an API server alone, on loopback unless told otherwise, for tests that need no node: up in seconds, gone with `stop`. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -19,6 +19,8 @@ import {
 } from "./control-plane.ts";
 
 export interface ApiServer extends Access {
+  readonly address: string;
+  readonly port: number;
   /** Where kube config and logs lie; removed by `stop`. */
   readonly dir: string;
   /** Kills the API server as a crash would, and starts it again on the same data after that time. */
@@ -31,12 +33,15 @@ export interface ApiServerOptions {
   readonly openshift?: boolean;
   /** Also run the controller-manager, whose garbage collector follows owner references; default false. */
   readonly controllers?: boolean;
+  /** Of this machine: where the API server listens and what its certificate is for; default 127.0.0.1. */
+  readonly address?: string;
 }
 
 /** Starts both on free ports and waits until the API server is ready; its kube config is an administrator's. */
 export async function startApiServer({
   openshift = false,
   controllers = false,
+  address = "127.0.0.1",
 }: ApiServerOptions = {}): Promise<ApiServer> {
   const names = controllers ? [...apiBinaries, "kube-controller-manager"] : apiBinaries;
   const binDir = await ensureBinaries(names, (line) => console.error(`  ${line}`));
@@ -47,7 +52,7 @@ export async function startApiServer({
     dir,
     binDir,
     secrets: writeSecrets(dir),
-    address: "127.0.0.1",
+    address,
     port,
     etcdPort,
     etcdPeerPort,
@@ -66,7 +71,7 @@ export async function startApiServer({
     const authority = await waitFor("the API server's certificate", async () => readAuthority(dir), {
       everyMs: 100,
     });
-    writeFileSync(access.kubeconfig, kubeconfig(`https://127.0.0.1:${port}`, place.secrets.token, authority), {
+    writeFileSync(access.kubeconfig, kubeconfig(`https://${address}:${port}`, place.secrets.token, authority), {
       mode: 0o600,
     });
     const ready = () =>
@@ -90,7 +95,7 @@ export async function startApiServer({
         start(dir, "kube-controller-manager", [...controllerCommand(place, access.kubeconfig), "--secure-port=0"]),
       );
     if (openshift) await applyOpenshift(access);
-    return { ...access, dir, crash, stop };
+    return { ...access, address, port, dir, crash, stop };
   } catch (cause) {
     await stop();
     throw cause;

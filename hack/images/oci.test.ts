@@ -54,6 +54,20 @@ test("every blob lies under its own digest, common layers once, and the archive 
   assert.ok(readFileSync(again?.archive ?? "").equals(bytes));
 });
 
+test("what Docker reads leads to the same configs and layers as the index", async () => {
+  const files = await filesOf((await writeArchive("pair", specs))[0]?.archive ?? "");
+  const loaded = json(files.get("manifest.json"));
+  assert.equal(
+    loaded.map((one: { RepoTags: string[]; Layers: string[] }) => [one.RepoTags, one.Layers.length]),
+    [
+      [["localhost/one:1"], 2],
+      [["localhost/two:1"], 1],
+    ],
+  );
+  assert.equal(loaded[1].Layers, [`blobs/${base.digest.replace(":", "/")}`]);
+  assert.equal(json(files.get(loaded[1].Config)).config.Entrypoint, ["/two"]);
+});
+
 test("the index names each image for containerd and leads to its config by manifest", async () => {
   const images = await writeArchive("pair", specs);
   const files = await filesOf(images[1]?.archive ?? "");
@@ -91,8 +105,9 @@ test("an image without a user does not say one, and its size counts all that a r
   assert.is((await writeArchive("pair", specs))[0]?.bytes, parts + (manifestFile?.length ?? 0));
 });
 
-test("the folder for a registry holds what the archive holds", async () => {
+test("the folder for a registry holds what the archive holds but for Docker's own list", async () => {
   const files = await filesOf((await writeArchive("pair", specs))[0]?.archive ?? "");
+  files.delete("manifest.json");
   const out = join(dir, "layout");
   writeLayoutFolder(out, specs);
   for (const [name, content] of files) assert.ok(readFileSync(join(out, name)).equals(content), name);

@@ -1,4 +1,4 @@
-/** Images in the OCI layout: as an archive that containerd imports, or as a folder whose content a registry takes. */
+/** Images in the OCI layout: as an archive that containerd imports and Docker loads, or as a folder whose content a registry takes. */
 import { createHash, randomUUID } from "node:crypto";
 import { copyFileSync, createReadStream, createWriteStream, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -40,6 +40,8 @@ interface Blob {
 
 interface Layout {
   readonly index: Buffer;
+  /** The same for `docker load`, older ones of which know no index. */
+  readonly dockerManifest: Buffer;
   readonly blobs: readonly Blob[];
   readonly images: readonly Omit<Image, "archive">[];
 }
@@ -72,7 +74,7 @@ export function layoutOf(specs: readonly ImageSpec[], arch: NodeJS.Architecture 
       config: descriptor("application/vnd.oci.image.config.v1+json", config),
       layers: layers.map((layer) => descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)),
     });
-    return { spec, manifest, blobs: [manifest, config, ...layers] };
+    return { spec, manifest, config, layers, blobs: [manifest, config, ...layers] };
   });
   const index = Buffer.from(
     JSON.stringify({
@@ -86,9 +88,19 @@ export function layoutOf(specs: readonly ImageSpec[], arch: NodeJS.Architecture 
       })),
     }),
   );
+  const dockerManifest = Buffer.from(
+    JSON.stringify(
+      described.map(({ spec, config, layers }) => ({
+        Config: blobPath(config),
+        RepoTags: [spec.ref],
+        Layers: layers.map(blobPath),
+      })),
+    ),
+  );
   const blobs = new Map(described.flatMap((image) => image.blobs.map((blob) => [blob.digest, blob] as const)));
   return {
     index,
+    dockerManifest,
     blobs: [...blobs.values()].sort((one, other) => (one.digest < other.digest ? -1 : 1)),
     images: described.map((image) => ({
       ref: image.spec.ref,
@@ -101,7 +113,7 @@ export function layoutOf(specs: readonly ImageSpec[], arch: NodeJS.Architecture 
 /** One archive in the build cache with all the images, whose common layers are in it once; an old one of the same content is kept. */
 export async function writeArchive(name: string, specs: readonly ImageSpec[]): Promise<Image[]> {
   const layout = layoutOf(specs);
-  const key = createHash("sha256").update(layout.index).digest("hex").slice(0, 16);
+  const key = createHash("sha256").update(layout.index).update(layout.dockerManifest).digest("hex").slice(0, 16);
   const archive = join(cacheDir("images"), `${name}-${key}.tar`);
   if (!wasUsed(archive)) {
     const partial = `${archive}.${randomUUID()}`;
@@ -112,7 +124,7 @@ export async function writeArchive(name: string, specs: readonly ImageSpec[]): P
   return layout.images.map((image) => ({ ...image, archive }));
 }
 
-async function packLayout({ index, blobs }: Layout, file: string): Promise<void> {
+async function packLayout({ index, dockerManifest, blobs }: Layout, file: string): Promise<void> {
   const tar = pack();
   const written = pipeline(tar, createWriteStream(file));
   const header = { mode: 0o644, mtime: new Date(0), uid: 0, gid: 0 };
@@ -122,6 +134,7 @@ async function packLayout({ index, blobs }: Layout, file: string): Promise<void>
   };
   await add("oci-layout", layoutMark, layoutMark.length);
   await add("index.json", index, index.length);
+  await add("manifest.json", dockerManifest, dockerManifest.length);
   for (const blob of blobs) await add(blobPath(blob), blob.content, blob.size);
   tar.finalize();
   await written;
