@@ -149,7 +149,7 @@ export class OperatorProcess {
   }
 
   /** The end of the log, for the message of a failed test. */
-  lastWords(lines = 20): string {
+  lastWords(lines = 6): string {
     return this.log
       .slice(-lines)
       .map((line) => JSON.stringify(line))
