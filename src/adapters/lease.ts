@@ -114,7 +114,7 @@ export class Lease {
 
   /** Undefined when the Lease is not as it was seen: somebody edited, deleted or took it since. */
   async #claim(): Promise<boolean | undefined> {
-    const view = this.#view ?? { kind: "absent" };
+    const view = this.#view ?? { kind: "absent", before: undefined };
     if (mayHold(view, this.#options.identity, this.#clock.steadyMs()))
       return (await this.#write(view, this.#options.identity)) ? true : undefined;
     this.#heldSince = undefined;
@@ -124,7 +124,7 @@ export class Lease {
   async #look(): Promise<void> {
     const { status, body } = await this.#call({});
     if (status !== 200 && status !== 404) throw new Error(`reading the Lease: status ${status}`);
-    this.#view = seen(this.#view, status === 404 ? { kind: "absent" } : this.#viewOf(body));
+    this.#view = seen(this.#view, status === 404 ? undefined : this.#viewOf(body));
   }
 
   /**
@@ -136,8 +136,7 @@ export class Lease {
     const { steadyMs, wallMs } = this.#clock;
     const sent = { steadyMs: steadyMs(), wallMs: wallMs() };
     const now = new Date(sent.wallMs).toISOString().replace(/Z$/, "000Z");
-    const isNew = view.kind === "absent" || view.holder !== identity;
-    const transitions = this.#transitions + (isNew && view.kind === "present" ? 1 : 0);
+    const transitions = this.#transitions + (view.kind === "present" && view.holder !== identity ? 1 : 0);
     const resourceVersion = view.kind === "present" ? { resourceVersion: view.resourceVersion } : {};
     const { status, body } = await this.#call({
       method: "PATCH",
@@ -162,7 +161,7 @@ export class Lease {
     return true;
   }
 
-  #viewOf(body: unknown): LeaseView {
+  #viewOf(body: unknown): Extract<LeaseView, { readonly kind: "present" }> {
     const { metadata, spec } = leaseSchema.parse(body);
     this.#transitions = spec.leaseTransitions;
     return {

@@ -2,7 +2,13 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { defaultTimes, type LeaseView, mayHold, problemOfTimes, seen } from "./leader.ts";
 
-const held: LeaseView = { kind: "present", holder: "b_2", leaseMs: 137_000, resourceVersion: "7", sinceMs: 1_000 };
+const held: Extract<LeaseView, { readonly kind: "present" }> = {
+  kind: "present",
+  holder: "b_2",
+  leaseMs: 137_000,
+  resourceVersion: "7",
+  sinceMs: 1_000,
+};
 
 const rows: readonly {
   readonly rule: string;
@@ -10,7 +16,25 @@ const rows: readonly {
   readonly nowMs: number;
   readonly may: boolean;
 }[] = [
-  { rule: "no Lease: taken", view: { kind: "absent" }, nowMs: 0, may: true },
+  { rule: "no Lease: taken", view: { kind: "absent", before: undefined }, nowMs: 0, may: true },
+  {
+    rule: "deleted while another one held it: waited for, since that one does not know yet",
+    view: { kind: "absent", before: held },
+    nowMs: 137_999,
+    may: false,
+  },
+  {
+    rule: "deleted while another one held it: taken after its duration",
+    view: { kind: "absent", before: held },
+    nowMs: 138_000,
+    may: true,
+  },
+  {
+    rule: "deleted while we held it: taken at once",
+    view: { kind: "absent", before: { ...held, holder: "a_1" } },
+    nowMs: 1_000,
+    may: true,
+  },
   { rule: "given back: taken at once", view: { ...held, holder: "" }, nowMs: 1_000, may: true },
   {
     rule: "ours, from before a restart in the same pod: taken at once",
@@ -47,10 +71,16 @@ for (const { rule, view, nowMs, may } of rows)
 
 test("a Lease that did not change keeps the time since when it is so, a renewed one begins anew", () => {
   assert.equal(seen(held, { ...held, sinceMs: 9_000 }), held);
-  const renewed: LeaseView = { ...held, resourceVersion: "8", sinceMs: 9_000 };
+  const renewed = { ...held, resourceVersion: "8", sinceMs: 9_000 };
   assert.equal(seen(held, renewed), renewed);
-  assert.equal(seen(held, { kind: "absent" }), { kind: "absent" });
-  assert.equal(seen({ kind: "absent" }, held), held);
+});
+
+test("a Lease that was deleted is remembered for its holder, however often it is looked for", () => {
+  const gone = seen(held, undefined);
+  assert.equal(gone, { kind: "absent", before: held });
+  assert.equal(seen(gone, undefined), gone);
+  assert.equal(seen(gone, held), held);
+  assert.equal(seen(undefined, undefined), { kind: "absent", before: undefined });
 });
 
 const times: readonly {

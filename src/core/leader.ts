@@ -15,18 +15,19 @@ export const defaultTimes: ElectionTimes = { leaseMs: 137_000, renewMs: 107_000,
 /** Longer than any installation's; a Lease whose duration somebody has edited is not waited for forever. */
 const longestLeaseMs = 10 * 60_000;
 
-/** The Lease as this process saw it last. */
+/** Who held the Lease when it was seen last. */
+interface Holding {
+  /** Empty: it was given back. */
+  readonly holder: string;
+  readonly leaseMs: number;
+  /** Since when it is so, by this process's own clock. */
+  readonly sinceMs: number;
+}
+
+/** The Lease as this process saw it last; one that was deleted says nothing of its holder, which may go on writing for a while. */
 export type LeaseView =
-  | { readonly kind: "absent" }
-  | {
-      readonly kind: "present";
-      /** Empty: it was given back. */
-      readonly holder: string;
-      readonly leaseMs: number;
-      readonly resourceVersion: string;
-      /** When this version of it was seen first, by this process's own clock. */
-      readonly sinceMs: number;
-    };
+  | { readonly kind: "absent"; readonly before: Holding | undefined }
+  | (Holding & { readonly kind: "present"; readonly resourceVersion: string });
 
 /** What is wrong with the times; undefined when they can be used. */
 export function problemOfTimes({ leaseMs, renewMs, retryMs }: ElectionTimes): string | undefined {
@@ -42,12 +43,17 @@ export function problemOfTimes({ leaseMs, renewMs, retryMs }: ElectionTimes): st
  * since clocks differ.
  */
 export function mayHold(view: LeaseView, identity: string, nowMs: number): boolean {
-  if (view.kind === "absent" || view.holder === "" || view.holder === identity) return true;
-  return nowMs - view.sinceMs >= Math.min(view.leaseMs, longestLeaseMs);
+  const holding = view.kind === "present" ? view : view.before;
+  if (holding === undefined || holding.holder === "" || holding.holder === identity) return true;
+  return nowMs - holding.sinceMs >= Math.min(holding.leaseMs, longestLeaseMs);
 }
 
-/** The view after another look: an unchanged Lease keeps the time since when it is so. */
-export function seen(before: LeaseView | undefined, now: LeaseView): LeaseView {
-  const isSame = before?.kind === "present" && now.kind === "present" && before.resourceVersion === now.resourceVersion;
+/** What is known after another look; undefined stands for a Lease that is not there. */
+export function seen(
+  before: LeaseView | undefined,
+  now: Extract<LeaseView, { readonly kind: "present" }> | undefined,
+): LeaseView {
+  if (now === undefined) return { kind: "absent", before: before?.kind === "absent" ? before.before : before };
+  const isSame = before?.kind === "present" && before.resourceVersion === now.resourceVersion;
   return isSame ? { ...now, sinceMs: before.sinceMs } : now;
 }
