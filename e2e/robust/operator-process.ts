@@ -11,7 +11,8 @@ export interface OperatorProcessOptions {
   /** Two processes of the same name and uid are one pod whose container was restarted; default `operator-0`. */
   readonly podName?: string;
   readonly podUid?: string;
-  /** Behind ours, which make leases short. */
+  /** Default `short`: 10, 7 and 2 seconds; `default` gives no numbers. */
+  readonly lease?: "short" | "default";
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -38,15 +39,18 @@ export class OperatorProcess {
   #isEndExpected = false;
   /** How processes ended that nobody here told to. */
   readonly exits: string[] = [];
+  readonly podName: string;
 
   constructor(options: OperatorProcessOptions) {
     this.#options = options;
+    this.podName = options.podName ?? "operator-0";
   }
 
   /** Starts a process; see `waitUntilRun` for when it has done something. Ends with this process at the latest. */
   start(): void {
     if (this.isRunning) throw new Error("the operator runs already");
-    const { kubeconfig, podName = "operator-0", podUid = "uid-0", args = [], env = {} } = this.#options;
+    const { kubeconfig, podUid = "uid-0", lease = "short", args = [], env = {} } = this.#options;
+    const { podName } = this;
     const main = join(cloneDir, "src/bin/main.ts");
     const own = ["--kubeconfig", kubeconfig, "--address", "127.0.0.1", "--port", "0", "--metrics-port", "0"];
     const command = [
@@ -56,7 +60,7 @@ export class OperatorProcess {
       ...own,
       "--log-level",
       "info",
-      ...shortLease,
+      ...(lease === "short" ? shortLease : []),
       ...args,
     ];
     const child = spawn("setpriv", ["--pdeathsig", "KILL", ...command], {
@@ -148,6 +152,26 @@ export class OperatorProcess {
     return answer.text();
   }
 
+  /** How often it has said so. */
+  timesSaid(msg: string): number {
+    return this.log.filter((line) => line.msg === msg).length;
+  }
+
+  /** Resolves when it has said so more often than that. */
+  async waitUntilSaid(msg: string, { timeoutMs = 30_000, times = 0 } = {}): Promise<void> {
+    await waitFor(`"${msg}"`, async () => this.timesSaid(msg) > times || undefined, { timeoutMs, everyMs: 20 }).catch(
+      (cause: unknown) => {
+        throw new Error(`${String(cause)}: ${this.lastWords()}`, { cause });
+      },
+    );
+  }
+
+  /** Resolves to the exit code when it has ended by itself. */
+  async ended(): Promise<number | null> {
+    if (this.isRunning && this.#child !== undefined) await once(this.#child, "exit");
+    return this.#child?.exitCode ?? null;
+  }
+
   /** The end of the log, for the message of a failed test. */
   lastWords(lines = 6): string {
     return this.log
@@ -172,6 +196,7 @@ export class OperatorProcess {
       this.#isEndExpected = true;
       const ended = once(child, "exit");
       child.kill(signal);
+      child.kill("SIGCONT");
       await ended;
     }
     return child.exitCode;
