@@ -132,7 +132,7 @@ for (const { args, says } of misuses)
   test(`${args.join(" ")} is refused with a sentence and code 2`, async () => {
     const refused = await operator("pod-e", { lease: "default", args });
     assert.is(await refused.ended(), 2);
-    assert.match(refused.lastWords(40), says);
+    assert.match(refused.log.map(({ msg }) => msg).join("\n"), says);
   });
 
 test.after(async () => {

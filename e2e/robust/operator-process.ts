@@ -166,9 +166,9 @@ export class OperatorProcess {
     );
   }
 
-  /** Resolves to the exit code when it has ended by itself. */
+  /** Resolves to the exit code when it has ended by itself and all it said is in the log. */
   async ended(): Promise<number | null> {
-    if (this.isRunning && this.#child !== undefined) await once(this.#child, "exit");
+    if (this.isRunning && this.#child !== undefined) await once(this.#child, "close");
     return this.#child?.exitCode ?? null;
   }
 
