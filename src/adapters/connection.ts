@@ -1,9 +1,13 @@
 /** The one way to the API server: a kube config whose connections and deadlines are shared by every caller. */
 import type { RequestOptions } from "node:https";
-import { KubeConfig, type RequestContext } from "@kubernetes/client-node";
-import { Agent, type Dispatcher, request } from "undici";
+import { setTimeout as sleep } from "node:timers/promises";
+import { KubeConfig } from "@kubernetes/client-node";
+import { Agent, type Dispatcher, errors, request } from "undici";
+import { retryAfterMsOf, Wishes } from "./retry-after.ts";
 
 const defaultTimeoutMs = 30_000;
+/** How often one call is sent again because the API server wished so. */
+const maxRepeats = 2;
 
 /** What a list is asked to be sent as when nobody looks beyond its objects' metadata. */
 export const metadataOnly = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
@@ -19,7 +23,7 @@ export interface ApiCall {
   readonly body?: unknown;
   /** Default `application/json`. */
   readonly contentType?: string;
-  /** Default 30 seconds, for the whole exchange. */
+  /** Default 30 seconds, for the whole exchange and what it waits for. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   /** Called last before it is sent; throwing keeps it back. */
@@ -39,12 +43,37 @@ export interface Api {
   call(call: ApiCall): Promise<ApiAnswer>;
 }
 
+export interface StreamCall {
+  readonly path: string;
+  readonly query: Readonly<Record<string, string | number | boolean>>;
+  readonly accept: string;
+  /** Longest time without a byte. */
+  readonly silenceMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface ApiStream {
+  readonly status: number;
+  /** So long the API server wants to be left alone. */
+  readonly retryAfterMs: number | undefined;
+  /** Ends when the API server ends it; throws when the connection breaks or goes silent. Nothing in it unless the status is 200. */
+  readonly chunks: AsyncIterable<Buffer>;
+}
+
+interface Shared {
+  readonly agent: Agent;
+  readonly material: string;
+}
+
 /**
- * client-node opens a new connection per request whenever a CA is set and has no default deadline; this kube config shares one
- * dispatcher and gives every request 30 seconds (watches keep their own signal).
+ * client-node opens a new connection per request whenever a CA is set and has no default deadline; here all requests share one,
+ * and each has a deadline. A connection on which an answer did not come in time gets no new request, since it may lead nowhere;
+ * what still runs on it may end there. Credentials and CA are read again for each request, as they are rotated.
  */
 export class Connection extends KubeConfig implements Api {
-  #dispatcher: Agent | undefined;
+  readonly #wishes = new Wishes();
+  readonly #retired = new Set<Agent>();
+  #shared: Shared | undefined;
 
   /** Reads the given file, else KUBECONFIG or the service account of the pod, as kubectl does. */
   static load(kubeconfig?: string): Connection {
@@ -54,59 +83,133 @@ export class Connection extends KubeConfig implements Api {
     return connection;
   }
 
-  override async applySecurityAuthentication(context: RequestContext): Promise<void> {
-    await super.applySecurityAuthentication(context);
-    context.setDispatcher(await this.#shared());
-    if (context.getSignal() === undefined) context.setSignal(AbortSignal.timeout(defaultTimeoutMs));
+  /**
+   * One exchange with the API server. Any HTTP status is an answer; only a missing answer (network, deadline, abort) throws. When
+   * the API server wants to be asked later, that is done if it fits into the deadline; until then nothing is sent.
+   */
+  async call(call: ApiCall): Promise<ApiAnswer> {
+    const { method = "GET", path, timeoutMs = defaultTimeoutMs } = call;
+    const deadline = AbortSignal.timeout(timeoutMs);
+    const signal = call.signal === undefined ? deadline : AbortSignal.any([call.signal, deadline]);
+    const untilMs = performance.now() + timeoutMs;
+    const what = `${method} ${path}`;
+    for (let repeats = 0; ; repeats += 1) {
+      const waitMs = this.#wishes.waitMs(what);
+      if (performance.now() + waitMs >= untilMs) return this.#wishes.refusal(what);
+      if (waitMs > 0) await sleep(waitMs, undefined, { signal });
+      const { retryAfterMs, ...answer } = await this.#exchange(call, signal, deadline);
+      this.#wishes.note(what, retryAfterMs);
+      if (retryAfterMs === undefined || repeats === maxRepeats) return answer;
+    }
   }
 
-  /** One exchange with the API server. Any HTTP status is an answer; only a missing answer (network, deadline, abort) throws. */
-  async call(call: ApiCall): Promise<ApiAnswer> {
+  /** An answer that comes piece by piece for as long as the API server likes. Throws when it does not begin in time. */
+  async stream({ path, query, accept, silenceMs, signal }: StreamCall): Promise<ApiStream> {
+    const { url, headers, agent } = await this.#prepare(path, query);
+    const {
+      statusCode,
+      headers: answered,
+      body,
+    } = await this.#watchful(agent, undefined, () =>
+      request(url, {
+        ...{ dispatcher: agent, signal, headersTimeout: Math.min(silenceMs, defaultTimeoutMs), bodyTimeout: silenceMs },
+        headers: { ...headers, accept },
+      }),
+    );
+    if (statusCode === 200) return { status: 200, retryAfterMs: undefined, chunks: this.#pieces(agent, body) };
+    await body.dump({ limit: 64 * 1024 });
+    return { status: statusCode, retryAfterMs: retryAfterMsOf(statusCode, answered["retry-after"]), chunks: nothing() };
+  }
+
+  /** Ends all connections; the object must not be used afterwards. */
+  async close(): Promise<void> {
+    const agents = [...this.#retired, ...(this.#shared === undefined ? [] : [this.#shared.agent])];
+    await Promise.all(agents.map((agent) => agent.destroy()));
+  }
+
+  async #exchange(
+    call: ApiCall,
+    signal: AbortSignal,
+    deadline: AbortSignal,
+  ): Promise<ApiAnswer & { readonly retryAfterMs: number | undefined }> {
+    const { url, headers, agent } = await this.#prepare(call.path, call.query ?? {});
+    return this.#watchful(agent, deadline, async () => {
+      call.beforeSend?.();
+      const answer = await request(url, {
+        ...{ method: call.method ?? "GET", dispatcher: agent, signal },
+        headers: {
+          ...{ accept: call.accept ?? "application/json", ...headers },
+          ...(call.body === undefined ? {} : { "content-type": call.contentType ?? "application/json" }),
+        },
+        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      });
+      const status = answer.statusCode;
+      const retryAfterMs = retryAfterMsOf(status, answer.headers["retry-after"]);
+      if (call.into !== undefined && status === 200) {
+        const take = call.into();
+        for await (const chunk of answer.body) take(chunk);
+        return { status, body: undefined, retryAfterMs };
+      }
+      return { status, body: parse(await answer.body.text()), retryAfterMs };
+    });
+  }
+
+  async #prepare(path: string, query: Readonly<Record<string, string | number | boolean>>) {
     const cluster = this.getCurrentCluster();
     if (cluster === null) throw new Error("asking the API server: the kube config has no current cluster");
     const options: RequestOptions = {};
     await this.applyToHTTPSOptions(options);
-    const url = new URL(cluster.server.replace(/\/$/, "") + call.path);
-    for (const [name, value] of Object.entries(call.query ?? {})) url.searchParams.set(name, String(value));
-    const deadline = AbortSignal.timeout(call.timeoutMs ?? defaultTimeoutMs);
-    const dispatcher = await this.#shared();
-    call.beforeSend?.();
-    const answer = await request(url, {
-      method: call.method ?? "GET",
-      dispatcher,
-      signal: call.signal === undefined ? deadline : AbortSignal.any([call.signal, deadline]),
-      headers: {
-        accept: call.accept ?? "application/json",
-        ...authorization(options),
-        ...(call.body === undefined ? {} : { "content-type": call.contentType ?? "application/json" }),
-      },
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-    });
-    if (call.into !== undefined && answer.statusCode === 200) {
-      const take = call.into();
-      for await (const chunk of answer.body) take(chunk);
-      return { status: answer.statusCode, body: undefined };
-    }
-    const text = await answer.body.text();
-    return { status: answer.statusCode, body: parse(text) };
+    const url = new URL(cluster.server.replace(/\/$/, "") + path);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
+    return { url, headers: authorization(options), agent: this.#agentFor(options) };
   }
 
-  /** Ends idle connections; the object must not be used afterwards. */
-  async close(): Promise<void> {
-    await this.#dispatcher?.destroy();
-  }
-
-  async #shared(): Promise<Dispatcher> {
-    if (this.#dispatcher !== undefined) return this.#dispatcher;
-    const options: RequestOptions = {};
-    await this.applyToHTTPSOptions(options);
-    const { ca, cert, key, rejectUnauthorized, servername } = options;
-    const connect = Object.fromEntries(
+  #agentFor({ ca, cert, key, rejectUnauthorized, servername }: RequestOptions): Agent {
+    const tls = Object.fromEntries(
       Object.entries({ ca, cert, key, rejectUnauthorized, servername }).filter(([, value]) => value !== undefined),
     );
-    this.#dispatcher ??= new Agent({ connect: { ...connect, keepAlive: true, keepAliveInitialDelay: 30_000 } });
-    return this.#dispatcher;
+    const material = JSON.stringify(Object.values(tls).map(String));
+    if (this.#shared !== undefined && this.#shared.material !== material) this.#retire(this.#shared.agent);
+    this.#shared ??= {
+      agent: new Agent({ connect: { ...tls, keepAlive: true, keepAliveInitialDelay: 30_000 } }),
+      material,
+    };
+    return this.#shared.agent;
   }
+
+  /** The same, and a connection that let a deadline pass is not used again. */
+  async #watchful<T>(agent: Agent, deadline: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (cause) {
+      if (deadline?.aborted === true || isSilence(cause)) this.#retire(agent);
+      throw cause;
+    }
+  }
+
+  async *#pieces(agent: Agent, body: Dispatcher.ResponseData["body"]): AsyncGenerator<Buffer> {
+    try {
+      yield* body;
+    } catch (cause) {
+      if (isSilence(cause)) this.#retire(agent);
+      throw cause;
+    }
+  }
+
+  #retire(agent: Agent): void {
+    if (this.#shared?.agent !== agent) return;
+    this.#shared = undefined;
+    this.#retired.add(agent);
+    void agent.close().finally(() => this.#retired.delete(agent));
+  }
+}
+
+function isSilence(cause: unknown): boolean {
+  return cause instanceof errors.BodyTimeoutError || cause instanceof errors.HeadersTimeoutError;
+}
+
+async function* nothing(): AsyncGenerator<Buffer> {
+  // An answer that is no stream.
 }
 
 function authorization(options: RequestOptions): Record<string, string> {

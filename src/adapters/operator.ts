@@ -4,7 +4,6 @@
  */
 
 import dotI from "@dot-i/k8s-operator";
-import type { KubernetesObject } from "@kubernetes/client-node";
 import type { Connection } from "./connection.ts";
 import { KeyedQueue } from "./queue.ts";
 import { Watcher, type WatchTarget } from "./watcher.ts";
@@ -28,7 +27,7 @@ export interface OperatorOptions {
   readonly run: (key: string, signal: AbortSignal) => Promise<{ readonly afterMs: number | undefined }>;
   readonly onRunError: (key: string, cause: unknown, retryAfterMs: number) => void;
   readonly onWatchError: (target: WatchTarget, problem: string, retryAfterMs: number) => void;
-  /** Every key runs at least that often, whatever the watches say; default 5 minutes. */
+  /** Every key runs at least that often, which is how long a lost event can matter; default 100 s. */
   readonly resyncMs?: number;
 }
 
@@ -47,7 +46,7 @@ export class InsightsOperator extends Operator {
 
   /** Called by `start` of the base class. */
   protected override async init(): Promise<void> {
-    const { rules, keys, resyncMs = 5 * 60_000 } = this.#options;
+    const { rules, keys, resyncMs = 100_000 } = this.#options;
     for (const rule of rules) this.#watch(rule);
     for (const key of keys) this.#queue.add(key);
     this.#resync = setInterval(() => {
@@ -95,17 +94,12 @@ export class InsightsOperator extends Operator {
     throw new Error(`registering ${file}: apply crds/ instead`);
   }
 
-  #watch(rule: WatchRule): void {
+  #watch({ key, ...target }: WatchRule): void {
     const { connection, onWatchError } = this.#options;
     const watcher = new Watcher({
-      connection,
-      target: rule,
-      onChange: (_: KubernetesObject) => this.wake(rule.key),
-      onError: (problem, retryAfterMs, isFirst) => {
-        onWatchError(rule, problem, retryAfterMs);
-        // The kind may be gone, which no event tells.
-        if (isFirst) this.wake(rule.key);
-      },
+      ...{ connection, target },
+      onChange: () => this.wake(key),
+      onError: (problem, retryAfterMs) => onWatchError(target, problem, retryAfterMs),
     });
     this.#watchers.push(watcher);
     watcher.start();
