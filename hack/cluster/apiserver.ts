@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Access, kubectl, waitFor } from "../kubectl.ts";
 import { applyOpenshift } from "../openshift/objects.ts";
+import { keepCalls } from "./audit.ts";
 import { apiBinaries, ensureBinaries } from "./binaries.ts";
 import {
   type ApiServerPlace,
@@ -64,6 +65,7 @@ export async function startApiServer({
   let server = startServer();
   const stop = async () => {
     await Promise.all([...children, server].map(end));
+    keepCalls(dir);
     rmSync(dir, { recursive: true, force: true });
   };
   try {

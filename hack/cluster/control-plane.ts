@@ -3,6 +3,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Addresses } from "./addresses.ts";
+import { auditFlags } from "./audit.ts";
 import { background, endTogether, initStart, keepRunning, quote } from "./init-script.ts";
 
 /** Written once per cluster: the service account key and the administrator's token. */
@@ -79,6 +80,7 @@ export function apiServerCommand(place: ApiServerPlace): string[] {
     "--allow-privileged=true",
     "--kubelet-preferred-address-types=InternalIP",
     "--profiling=false",
+    ...auditFlags(place.dir),
   ];
 }
 
