@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { loadAll } from "js-yaml";
 import { z } from "zod";
 import { cloneDir } from "./cache.ts";
-import type { Call } from "./cluster/audit.ts";
+import { type Call, keptCalls } from "./cluster/audit.ts";
+import type { Tally } from "./steps.ts";
 
 /** One verb on one resource or path that one account may use. */
 export interface Grant {
@@ -141,4 +142,17 @@ export function told({ account, verb, resource, url }: Grant | Call): string {
   const { group, resource: plural, namespace, name } = resource;
   const what = group === "" ? plural : `${plural}.${group}`;
   return `${account}: ${verb} ${what}${name === "" ? "" : ` ${name}`}${namespace === "" ? "" : ` in ${namespace}`}`;
+}
+
+/**
+ * Says what the calls kept in that folder tell of the shipped rules, and counts it as a test. Whether a grant is ever used can be
+ * told only after everything has run.
+ */
+export function checkPermissions(folder: string, { everything }: { readonly everything: boolean }): Tally {
+  const { unused, refused } = judge(grantsOf(readManifests()), keptCalls(folder));
+  for (const call of refused) console.log(`refused ${told(call)}: ${call.refused}`);
+  if (everything) for (const grant of unused) console.log(`never used ${told(grant)}`);
+  else console.log("whether all of manifests/ is needed cannot be told, since not every kind of test has run");
+  const isFine = refused.length === 0 && (!everything || unused.length === 0);
+  return { passed: isFine ? 1 : 0, failed: isFine ? 0 : 1, skipped: 0 };
 }

@@ -3,14 +3,19 @@
  * Needs root, cargo and Go for the node tests; hack/preflight.ts says what is missing and installs Debian packages.
  * Leaves nothing but the build cache. The last line is `N passed, N failed`, with skipped tests counted behind it.
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { say } from "./build.ts";
 import { cargoEnv, cloneDir } from "./cache.ts";
 import { checks } from "./checks.ts";
+import { keepCalls, keepCallsIn } from "./cluster/audit.ts";
 import { down, up } from "./cluster/cluster.ts";
+import { clusterDir } from "./cluster/state.ts";
 import { withDocker } from "./docker.ts";
 import { buildImages } from "./images/images.ts";
+import { checkPermissions } from "./permissions.ts";
 import { preflight } from "./preflight.ts";
 import { runStep, runSteps, type Step, type Tally } from "./steps.ts";
 
@@ -75,8 +80,17 @@ async function nodeTests(): Promise<Tally> {
       timeoutMs: 45 * 60_000,
     });
   } finally {
+    keepCalls(join(clusterDir(clusterName), "control-plane"));
     await down(clusterName);
   }
+}
+
+/** What they do with an API server shows which permissions are needed. */
+const kindsWithApi: readonly Kind[] = ["api", "robust", "images", "node"];
+
+function permissions(folder: string, chosen: readonly Kind[]): Tally {
+  console.log("\n--- permissions");
+  return checkPermissions(folder, { everything: kindsWithApi.every((kind) => chosen.includes(kind)) });
 }
 
 function chosenKinds(): readonly Kind[] {
@@ -101,9 +115,13 @@ const needs =
   chosen.includes("node") || chosen.includes("unit") ? "tests" : chosen.includes("images") ? "cluster" : "api";
 await preflight({ need: needs, install: true });
 let all: Tally = { passed: 0, failed: 0, skipped: 0 };
-for (const kind of chosen) {
-  const one = await runSafely(kind);
+const count = (one: Tally) => {
   all = { passed: all.passed + one.passed, failed: all.failed + one.failed, skipped: all.skipped + one.skipped };
-}
+};
+const calls = mkdtempSync(join(tmpdir(), "runtime-insights-calls-"));
+keepCallsIn(calls);
+for (const kind of chosen) count(await runSafely(kind));
+if (chosen.some((kind) => kindsWithApi.includes(kind))) count(permissions(calls, chosen));
+rmSync(calls, { recursive: true, force: true });
 console.log(`\n${all.passed} passed, ${all.failed} failed${all.skipped > 0 ? `, ${all.skipped} skipped` : ""}`);
 process.exitCode = all.failed === 0 ? 0 : 1;

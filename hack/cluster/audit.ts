@@ -1,5 +1,5 @@
 /** Which calls our service accounts made: the API server's audit log, put together into a few lines per server. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 
@@ -59,9 +59,7 @@ const eventSchema = z.object({
   verb: z.string(),
   requestURI: z.string(),
   user: z.object({ username: z.string() }),
-  objectRef: z
-    .object({ apiGroup: text, resource: text, subresource: text, namespace: text, name: text })
-    .optional(),
+  objectRef: z.object({ apiGroup: text, resource: text, subresource: text, namespace: text, name: text }).optional(),
   responseStatus: z.object({ code: z.int().default(0), message: text }).optional(),
   responseObject: z.unknown().optional(),
 });
@@ -81,7 +79,12 @@ export function callsOf(line: unknown): readonly Call[] {
   const refused = code === 403 ? { refused: responseStatus?.message || "403" } : {};
   if (objectRef === undefined) return [{ account, verb, url: requestURI.replace(/\?.*/, ""), ...refused }];
   const { apiGroup: group, resource: plural, subresource, namespace: where, name } = objectRef;
-  const resource = { group, resource: subresource === "" ? plural : `${plural}/${subresource}`, namespace: where, name };
+  const resource = {
+    group,
+    resource: subresource === "" ? plural : `${plural}/${subresource}`,
+    namespace: where,
+    name,
+  };
   const calls: Call[] = [{ account, verb, resource, ...refused }];
   // Server-side apply of what is not there: the API server asks whether its maker may create it, by name.
   if (verb === "patch" && code === 201) calls.push({ account, verb: "create", resource });
@@ -97,10 +100,10 @@ function reviewed({ spec: { user, nonResourceAttributes }, status }: z.infer<typ
   return [{ account: user.slice(accountPrefix.length), verb, url }];
 }
 
-/** Keeps the calls of the API server whose folder this is for the end of the test run; does nothing outside one. */
+/** Keeps the calls of the API server whose folder this is for the end of the test run; does nothing outside one, or when there is none. */
 export function keepCalls(dir: string): void {
   const folder = process.env[folderVariable];
-  if (folder === undefined) return;
+  if (folder === undefined || !existsSync(dir)) return;
   const logs = readdirSync(dir).filter((name) => name.startsWith(logName) && name.endsWith(".log"));
   const calls = new Set<string>();
   for (const log of logs)
