@@ -35,18 +35,19 @@ for (const [rule, may, does, expected] of rows)
     assert.is(allows(may, does), expected);
   });
 
-test("what no call used and what was refused is told; what admission or the API server asks for is not", () => {
+test("what no call used is told, but not what admission or the API server asks for", () => {
   const bind = { account, verb: "bind", resource: { ...secret, resource: "clusterroles" } };
-  const { unused, refused } = judge(
-    [grant(), grant({ name: "b" }), bind],
-    [
-      call(),
-      { ...call({ name: "b" }), refused: "no" },
-      { ...call({ name: "c" }), refused: "x because it is being terminated" },
-    ],
-  );
+  const { unused } = judge([grant(), grant({ name: "b" }), bind], [call(), { ...call({ name: "b" }), refused: "no" }]);
   assert.equal(unused.map(told), [`${account}: get secrets b in runtime-insights`]);
-  assert.equal(refused.map(told), [`${account}: get secrets b in runtime-insights`]);
+});
+
+test("what was refused is told, but not of accounts that tests make, nor that a namespace is going", () => {
+  const calls = [
+    { ...call({ name: "b" }), refused: "no" },
+    { ...call({ name: "c" }), account: "lister", refused: "no" },
+    { ...call({ name: "d" }), refused: "forbidden because it is being terminated" },
+  ];
+  assert.equal(judge([grant()], calls).refused.map(told), [`${account}: get secrets b in runtime-insights`]);
 });
 
 const line = (over: object) => ({

@@ -115,7 +115,7 @@ const covers = (pattern: string, url: string) =>
 export interface Verdict {
   /** Grants that no call used, but for those that others ask about. */
   readonly unused: readonly Grant[];
-  /** Calls that were refused, and that no test provokes. */
+  /** Calls of these accounts that the rules do not allow; that nothing is made in a namespace that is going is no matter of rules. */
   readonly refused: readonly Call[];
 }
 
@@ -127,13 +127,13 @@ export function judge(grants: readonly Grant[], calls: readonly Call[]): Verdict
         !askedByOthers.some(({ verb, resource }) => verb === grant.verb && resource === grant.resource?.resource) &&
         !allowed.some((call) => allows(grant, call)),
     ),
-    refused: calls.filter((call) => call.refused !== undefined && !isProvoked(call)),
+    refused: calls.filter(
+      ({ account, refused }) =>
+        refused !== undefined &&
+        grants.some((grant) => grant.account === account) &&
+        !refused.includes("because it is being terminated"),
+    ),
   };
-}
-
-/** What was refused for another reason than our rules, or on purpose. */
-function isProvoked({ refused = "", resource }: Call): boolean {
-  return refused.includes("because it is being terminated") || (resource?.namespace ?? "").startsWith("elsewhere");
 }
 
 /** One line for one of them. */
