@@ -41,11 +41,11 @@ test("what no call used is told, but not what admission or the API server asks f
   assert.equal(unused.map(told), [`${account}: get secrets b in runtime-insights`]);
 });
 
-test("what was refused is told, but not of accounts that tests make, nor that a namespace is going", () => {
+test("what was refused is told, but not of accounts that tests make, nor what the rules allow", () => {
   const calls = [
     { ...call({ name: "b" }), refused: "no" },
     { ...call({ name: "c" }), account: "lister", refused: "no" },
-    { ...call({ name: "d" }), refused: "forbidden because it is being terminated" },
+    { ...call(), refused: "forbidden because it is being terminated" },
   ];
   assert.equal(judge([grant()], calls).refused.map(told), [`${account}: get secrets b in runtime-insights`]);
 });

@@ -115,7 +115,7 @@ const covers = (pattern: string, url: string) =>
 export interface Verdict {
   /** Grants that no call used, but for those that others ask about. */
   readonly unused: readonly Grant[];
-  /** Calls of these accounts that the rules do not allow; that nothing is made in a namespace that is going is no matter of rules. */
+  /** Calls of these accounts that the rules do not allow. What they do allow is refused as well in a namespace that is going, and by an API server that has just started. */
   readonly refused: readonly Call[];
 }
 
@@ -128,10 +128,10 @@ export function judge(grants: readonly Grant[], calls: readonly Call[]): Verdict
         !allowed.some((call) => allows(grant, call)),
     ),
     refused: calls.filter(
-      ({ account, refused }) =>
-        refused !== undefined &&
-        grants.some((grant) => grant.account === account) &&
-        !refused.includes("because it is being terminated"),
+      (call) =>
+        call.refused !== undefined &&
+        grants.some(({ account }) => account === call.account) &&
+        !grants.some((grant) => allows(grant, call)),
     ),
   };
 }
