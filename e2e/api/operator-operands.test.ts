@@ -315,7 +315,7 @@ test("another installation that is alive has the config: nothing is written unti
   await world.create("/api/v1/namespaces", { metadata: { name: "other" } });
   const lease = {
     metadata: { name: "runtime-insights-operator" },
-    spec: { leaseDurationSeconds: 60, renewTime: renewTime(0) },
+    spec: { holderIdentity: "other", leaseDurationSeconds: 60, renewTime: renewTime(0) },
   };
   assert.is((await world.create(leases, lease)).status, 201);
   await world.stopOperator();

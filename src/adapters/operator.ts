@@ -13,6 +13,9 @@ const { default: Operator } = dotI;
 /** Events come in bursts; a run answers for all that came in that time. */
 const settleMs = 100;
 
+/** A watch that lost an event costs no more than that. */
+export const defaultResyncMs = 100_000;
+
 /** What is watched, and which key a change of it wakes. */
 export interface WatchRule extends WatchTarget {
   readonly key: string;
@@ -27,7 +30,7 @@ export interface OperatorOptions {
   readonly run: (key: string, signal: AbortSignal) => Promise<{ readonly afterMs: number | undefined }>;
   readonly onRunError: (key: string, cause: unknown, retryAfterMs: number) => void;
   readonly onWatchError: (target: WatchTarget, problem: string, retryAfterMs: number) => void;
-  /** Every key runs at least that often, which is how long a lost event can matter; default 100 s. */
+  /** Every key runs at least that often, whatever the watches say; default 100 s. */
   readonly resyncMs?: number;
 }
 
@@ -46,7 +49,7 @@ export class InsightsOperator extends Operator {
 
   /** Called by `start` of the base class. */
   protected override async init(): Promise<void> {
-    const { rules, keys, resyncMs = 100_000 } = this.#options;
+    const { rules, keys, resyncMs = defaultResyncMs } = this.#options;
     for (const rule of rules) this.#watch(rule);
     for (const key of keys) this.#queue.add(key);
     this.#resync = setInterval(() => {

@@ -8,6 +8,7 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import manifest from "../../package.json" with { type: "json" };
 import { Connection } from "../adapters/connection.ts";
 import { contend, Lease } from "../adapters/lease.ts";
+import { defaultResyncMs } from "../adapters/operator.ts";
 import { operatorMetrics } from "../adapters/operator-metrics.ts";
 import { createLogger, type LogLevel, logLevels, serveHealth, serveMetrics } from "../adapters/telemetry.ts";
 import { defaultTimes, type ElectionTimes, problemOfTimes } from "../core/leader.ts";
@@ -30,10 +31,17 @@ const usage = `usage: main [OPTION]...
   --leader-elect-lease-duration SECONDS   a Lease that was not renewed for that long is anybody's, default ${defaultTimes.leaseMs / 1000}
   --leader-elect-renew-deadline SECONDS   so long a leader writes without renewing it, default ${defaultTimes.renewMs / 1000}
   --leader-elect-retry-period SECONDS     between two tries to take or renew it, default ${defaultTimes.retryMs / 1000}
+  --resync-interval SECONDS               everything is looked at that often, whatever the watches say, default ${defaultResyncMs / 1000}
 
 The Lease's holder is POD_NAME and POD_UID: a container that is restarted in its pod leads again at once.
 Images come from RELATED_IMAGE_INSIGHTS_RUNTIME_EXTRACTOR, RELATED_IMAGE_INSIGHTS_RUNTIME_EXPORTER,
 RELATED_IMAGE_KUBE_RBAC_PROXY and RELATED_IMAGE_INSIGHTS_GATHERER; SOURCE_COMMIT, when set, is named where archives are uploaded.`;
+
+type SecondsOption =
+  | "leader-elect-lease-duration"
+  | "leader-elect-renew-deadline"
+  | "leader-elect-retry-period"
+  | "resync-interval";
 
 class UsageError extends Error {}
 
@@ -73,6 +81,7 @@ function parse() {
         "leader-elect-lease-duration": { type: "string" },
         "leader-elect-renew-deadline": { type: "string" },
         "leader-elect-retry-period": { type: "string" },
+        "resync-interval": { type: "string" },
       },
     }).values;
   } catch (cause) {
@@ -80,20 +89,18 @@ function parse() {
   }
 }
 
+function secondsOf(values: ReturnType<typeof parse>, option: SecondsOption, defaultMs: number): number {
+  const text = values[option];
+  if (text === undefined) return defaultMs;
+  if (!/^[0-9]{1,4}$/.test(text)) throw new UsageError(`--${option} is a number of seconds, not "${text}"`);
+  return Number(text) * 1000;
+}
+
 function electionTimes(values: ReturnType<typeof parse>): ElectionTimes {
-  const seconds = (
-    option: "leader-elect-lease-duration" | "leader-elect-renew-deadline" | "leader-elect-retry-period",
-    defaultMs: number,
-  ) => {
-    const text = values[option];
-    if (text === undefined) return defaultMs;
-    if (!/^[0-9]{1,4}$/.test(text)) throw new UsageError(`--${option} is a number of seconds, not "${text}"`);
-    return Number(text) * 1000;
-  };
   const times = {
-    leaseMs: seconds("leader-elect-lease-duration", defaultTimes.leaseMs),
-    renewMs: seconds("leader-elect-renew-deadline", defaultTimes.renewMs),
-    retryMs: seconds("leader-elect-retry-period", defaultTimes.retryMs),
+    leaseMs: secondsOf(values, "leader-elect-lease-duration", defaultTimes.leaseMs),
+    renewMs: secondsOf(values, "leader-elect-renew-deadline", defaultTimes.renewMs),
+    retryMs: secondsOf(values, "leader-elect-retry-period", defaultTimes.retryMs),
   };
   const problem = problemOfTimes(times);
   if (problem !== undefined) throw new UsageError(`leader election cannot work with these times: ${problem}`);
@@ -130,6 +137,7 @@ async function main(values: ReturnType<typeof parse>): Promise<void> {
   const tokenFile = values["token-file"] ?? `/var/run/secrets/runtime-insights/gatherer/token`;
   const connection = Connection.load(values.kubeconfig);
   const times = electionTimes(values);
+  const resyncMs = Math.max(1_000, secondsOf(values, "resync-interval", defaultResyncMs));
   const identity = identityOfProcess();
   const metrics = operatorMetrics(registry);
   const lease = new Lease({
@@ -168,6 +176,7 @@ async function main(values: ReturnType<typeof parse>): Promise<void> {
         gathererOrigin: values["gatherer-origin"] ?? `https://${names.gatherer}.${namespace}.svc:8443`,
         readGathererToken: () => readFile(tokenFile, "utf8"),
         uploads: { commit: process.env.SOURCE_COMMIT || "unknown" },
+        resyncMs,
       });
       if (!leading.aborted) await once(leading, "abort");
       log.info(signal.aborted ? "Operator stopping" : "Lost the Lease, waiting for it again");
