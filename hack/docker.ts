@@ -96,6 +96,8 @@ interface Place {
 
 /** The machine's own network holds the engine's bridge and its iptables rules, its own /run the engine's other sockets. */
 function initScript({ dir, root, socket, lock }: Place): string {
+  // Privileged containers need every capability: nowhere can this engine run one, as many engines cannot.
+  const containerd = ["setpriv", "--bounding-set=-sys_resource", "containerd", "-c", join(dir, "containerd.toml")];
   const dockerd = [
     "env",
     `LD_LIBRARY_PATH=${["lib", "usr/lib"].map((lib) => join(root, lib, libraryFolder())).join(":")}`,
@@ -124,7 +126,7 @@ ip addr add ${engineAddress}/30 dev eth0
 ip link set eth0 up
 # The lock is free when its holder, this engine's user, is gone, however that happened.
 ${background("its user", ["flock", lock, "true"], dir)}
-${background("containerd", ["containerd", "-c", join(dir, "containerd.toml")], dir)}
+${background("containerd", containerd, dir)}
 until [ -S ${containerdSocket} ]; do sleep 0.05; done
 ${background("dockerd", dockerd, dir)}
 ${endTogether}

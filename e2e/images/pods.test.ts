@@ -112,14 +112,14 @@ test("operator: a second pod waits for the Lease, is ready and leaves at once", 
   assert.is(await holder(), first);
   const { exitCode, output, tookMs } = await terminate(second);
   assert.is(exitCode, 0, output);
-  assert.ok(tookMs < 5_000, `${tookMs} ms`);
+  assert.ok(tookMs < 10_000, `${tookMs} ms`);
   assert.is(await holder(), first);
 });
 
 test("operator: SIGTERM ends it with 0 within seconds, and the Lease is anybody's", async () => {
   const { exitCode, output, tookMs } = await terminate(operator);
   assert.is(exitCode, 0, output);
-  assert.ok(tookMs < 5_000, `${tookMs} ms`);
+  assert.ok(tookMs < 10_000, `${tookMs} ms`);
   assert.is(await holder(), "");
 });
 
@@ -226,7 +226,7 @@ test("gatherer and proxy: SIGTERM ends them with 0 within seconds", async () => 
   for (const container of [proxy, gatherer, operator]) {
     const { exitCode, output, tookMs } = await terminate(container);
     assert.is(exitCode, 0, output);
-    assert.ok(tookMs < 8_000, `${tookMs} ms`);
+    assert.ok(tookMs < 10_000, `${tookMs} ms`);
   }
 });
 

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { digestReferences, importedImages, isPresent } from "./archives.ts";
+import { changedImages, digestReferences, importedImages, isPresent } from "./archives.ts";
 
 const a = `sha256:${"a".repeat(64)}`;
 const b = `sha256:${"b".repeat(64)}`;
@@ -22,6 +22,13 @@ test("one was removed: not present", () => {
 });
 test("a containerd whose words are not known: never present, so always imported", () => {
   assert.not(isPresent(importedImages("localhost/one:1 saved\n"), list(a)));
+});
+
+test("what an import changed: names that are new or lead elsewhere, and none by digest", () => {
+  const later = `${list(b)}localhost/three:1 type ${a} 1 MiB\nlocalhost/three@${a} type ${a} 1 MiB\n${a} type ${a} 1 MiB\n`;
+  assert.is(changedImages(list(a), later), `localhost/one:1 ${b}\nlocalhost/three:1 ${a}`);
+  assert.is(changedImages(later, later), "");
+  assert.equal(digestReferences(changedImages(later, later)), []);
 });
 
 for (const [what, name, reference] of [

@@ -59,3 +59,18 @@ export function isPresent(images: string, list: string): boolean {
   );
   return images !== "" && images.split("\n").every((image) => pairs.has(image));
 }
+
+/** `name digest` lines of what a later list has and an earlier one has not, but for names by digest and without a name. */
+export function changedImages(before: string, after: string): string {
+  const pairs = (list: string) =>
+    list
+      .split("\n")
+      .slice(1)
+      .map((line) => line.split(/\s+/))
+      .filter(([name = ""]) => name.includes(":") && !name.includes("@") && !name.startsWith("sha256:"))
+      .map(([name, , digest]) => `${name} ${digest}`);
+  const known = new Set(pairs(before));
+  return pairs(after)
+    .filter((pair) => !known.has(pair))
+    .join("\n");
+}

@@ -21,6 +21,7 @@ import {
   clusterLock,
   freeIndex,
   isConnected,
+  isK3s,
   readState,
   sharedLock,
   writeState,
@@ -50,6 +51,7 @@ export async function up({ name, nodes, openshift = true, log = say }: UpOptions
   const dir = clusterDir(name);
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > maxNodes)
     throw new Error(`a cluster has 1 to ${maxNodes} nodes, not ${nodes}`);
+  refuseK3s(name);
   return withLock(clusterLock(name), log, async () => {
     const existing = readState(name);
     if (existing !== undefined && isWhole(existing)) {
@@ -84,6 +86,7 @@ export async function loadCluster(name: string): Promise<Cluster> {
 
 /** Removes everything a cluster of that name left on this machine, whole or not; does nothing when there is nothing. */
 export async function down(name: string, log: Log = say): Promise<void> {
+  refuseK3s(name);
   await withLock(clusterLock(name), log, async () => {
     const removed = await sweep(name);
     log(
@@ -92,6 +95,12 @@ export async function down(name: string, log: Log = say): Promise<void> {
         : `Cluster "${name}" is gone: removed ${removed.join(", ")}`,
     );
   });
+}
+
+/** Its container would outlive its folder. */
+function refuseK3s(name: string): void {
+  if (isK3s(name))
+    throw new Error(`cluster "${name}" is one of K3s: take it down first (npm run cluster:down -- --name ${name})`);
 }
 
 /** A machine and the folder with its logs. */
@@ -252,7 +261,7 @@ function isWhole(state: ClusterState): boolean {
 const describe = ({ nodes, openshift }: { readonly nodes: number; readonly openshift: boolean }): string =>
   `${nodes} ${nodes === 1 ? "node" : "nodes"} and ${openshift ? "" : "no "}OpenShift kinds`;
 
-const say: Log = (line) => console.error(`  ${line}`);
+export const say: Log = (line) => console.error(`  ${line}`);
 
 function stopwatch(log: Log): (what: string) => void {
   let lastMs = Date.now();

@@ -63,6 +63,11 @@ async function stop(id: ProcessId): Promise<void> {
   throw new Error(`ending process ${id.pid}: still there half a minute after SIGKILL`);
 }
 
+/** Kills a process that leads a group of its own, and its group; does nothing when it is gone. */
+export function endGroup(id: ProcessId): void {
+  if (isAlive(id)) process.kill(-id.pid, "SIGKILL");
+}
+
 /** Runs a command inside the machine's namespaces, with a file as its standard input when one is named; its standard output. */
 export async function inMachine(init: ProcessId, command: readonly string[], inputFile?: string): Promise<string> {
   const input = inputFile === undefined ? "ignore" : openSync(inputFile, "r");
@@ -98,7 +103,7 @@ function commandLine(pid: number): readonly string[] {
 }
 
 /** What identifies a running process; undefined when it is gone or a zombie. */
-function identify(pid: number): ProcessId | undefined {
+export function identify(pid: number): ProcessId | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

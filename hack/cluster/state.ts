@@ -38,6 +38,11 @@ export function clusterDir(name: string): string {
   return join(stateRoot(), name);
 }
 
+/** What is known of a cluster that K3s made (k3s.ts). */
+export const k3sFile = (name: string): string => join(clusterDir(name), "k3s.json");
+
+export const isK3s = (name: string): boolean => existsSync(k3sFile(name));
+
 /** Held by whoever makes or removes that cluster. */
 export function clusterLock(name: string): string {
   clusterDir(name);
