@@ -1,21 +1,37 @@
 /** Quantities of Kubernetes: `500m`, `1Gi`. */
 
-const factors: Readonly<Record<string, number>> = {
-  "": 1,
-  m: 1e-3,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
+/** In billionths, which is as fine as the API server tells quantities apart. */
+const factors: Readonly<Record<string, bigint>> = {
+  n: 1n,
+  u: 10n ** 3n,
+  m: 10n ** 6n,
+  "": 10n ** 9n,
+  k: 10n ** 12n,
+  M: 10n ** 15n,
+  G: 10n ** 18n,
+  T: 10n ** 21n,
+  P: 10n ** 24n,
+  E: 10n ** 27n,
+  Ki: 10n ** 9n << 10n,
+  Mi: 10n ** 9n << 20n,
+  Gi: 10n ** 9n << 30n,
+  Ti: 10n ** 9n << 40n,
+  Pi: 10n ** 9n << 50n,
+  Ei: 10n ** 9n << 60n,
 };
 
-/** A number equal for equal quantities, which the API server writes in its own way: 1024Mi comes back as 1Gi. What is no quantity stays as it is. */
+/** The API server keeps nothing larger. */
+const most = (2n ** 63n - 1n) * 10n ** 9n;
+
+/**
+ * In billionths, equal for equal quantities, which the API server writes in its own way: 1024Mi comes back as 1Gi, 0.0001 as 100u.
+ * What is no quantity stays as it is.
+ */
 export function quantity(value: unknown): unknown {
-  const match = /^([0-9.]+)([A-Za-z]*)$/.exec(String(value));
-  const factor = factors[match?.[2] ?? ""];
-  return match === null || factor === undefined ? value : Math.round(Number(match[1]) * factor * 1000) / 1000;
+  const [, whole = "", decimals = "", unit = ""] = /^([0-9]+)(?:\.([0-9]*))?([A-Za-z]*)$/.exec(String(value)) ?? [];
+  const factor = factors[unit];
+  if (whole === "" || factor === undefined) return value;
+  const scale = 10n ** BigInt(decimals.length);
+  const billionths = (BigInt(whole + decimals) * factor + scale - 1n) / scale;
+  return billionths < most ? billionths : most;
 }
