@@ -13,8 +13,10 @@ const rows: readonly [string, string, readonly string[]][] = [
   ],
   ["a pull by a client that names no version", line("POST /images/create?fromImage=alpine"), ["fromImage=alpine"]],
   [
-    "images that are loaded, looked at and run",
-    line("POST /v1.41/images/load") + line("POST /v1.41/containers/create"),
+    "images that are loaded, made of a file, looked at and run",
+    line("POST /v1.41/images/load") +
+      line("POST /v1.41/images/create?repo=a&fromSrc=-") +
+      line("POST /v1.41/containers/create"),
     [],
   ],
 ];

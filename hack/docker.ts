@@ -49,7 +49,7 @@ export async function withDocker<T>(log: Log, work: (engine: DockerEngine) => Pr
 
 /** What an engine's log, at level debug, says that it was asked for. */
 export const pulls = (log: string): readonly string[] =>
-  [...log.matchAll(/Calling POST \S*\/images\/create\?(\S*?)"?$/gm)].map(([, query = ""]) => query);
+  [...log.matchAll(/Calling POST \S*\/images\/create\?(\S*fromImage=\S*?)"?$/gm)].map(([, query = ""]) => query);
 
 async function start(dir: string, lock: string, log: Log): Promise<DockerEngine> {
   const startedMs = Date.now();

@@ -174,8 +174,8 @@ function clusterOf(client: ContainerRuntimeClient, name: string, { container, ad
   };
 }
 
-/** Into K3s' own containerd; what a pull would have left beside each name, its name by digest, is made too. */
-async function importArchive(client: ContainerRuntimeClient, id: string, archive: string): Promise<void> {
+/** Brings an OCI or docker archive into the containerd of a container; what a pull would have left beside each name, its name by digest, is made too. */
+export async function importArchive(client: ContainerRuntimeClient, id: string, archive: string): Promise<void> {
   const container = client.container.getById(id);
   const run = async (command: readonly string[]): Promise<string> => {
     const { exitCode, stdout, output } = await client.container.exec(container, [...command]);
