@@ -32,8 +32,11 @@ export interface ApiServer extends Access {
 export interface ApiServerOptions {
   /** OpenShift's CRDs, a FeatureGate without status and a ClusterVersion; default false. */
   readonly openshift?: boolean;
-  /** Also run the controller-manager, whose garbage collector follows owner references; default false. */
-  readonly controllers?: boolean;
+  /**
+   * Also run the controller-manager, whose garbage collector follows owner references; `cleaning` runs of its controllers only those
+   * that take things away, so that nobody else writes. Default false.
+   */
+  readonly controllers?: boolean | "cleaning";
   /** Of this machine: where the API server listens and what its certificate is for; default 127.0.0.1. */
   readonly address?: string;
 }
@@ -44,7 +47,7 @@ export async function startApiServer({
   controllers = false,
   address = "127.0.0.1",
 }: ApiServerOptions = {}): Promise<ApiServer> {
-  const names = controllers ? [...apiBinaries, "kube-controller-manager"] : apiBinaries;
+  const names = controllers !== false ? [...apiBinaries, "kube-controller-manager"] : apiBinaries;
   const binDir = await ensureBinaries(names, (line) => console.error(`  ${line}`));
   removeAbandoned();
   const dir = mkdtempSync(join(tmpdir(), `${folderPrefix}${process.pid}-`));
@@ -92,10 +95,12 @@ export async function startApiServer({
       server = startServer();
       await ready();
     };
-    if (controllers)
-      children.push(
-        start(dir, "kube-controller-manager", [...controllerCommand(place, access.kubeconfig), "--secure-port=0"]),
-      );
+    if (controllers !== false) {
+      const some =
+        controllers === "cleaning" ? ["--controllers=garbage-collector-controller,namespace-controller"] : [];
+      const command = [...controllerCommand(place, access.kubeconfig), "--secure-port=0", ...some];
+      children.push(start(dir, "kube-controller-manager", command));
+    }
     if (openshift) await applyOpenshift(access);
     return { ...access, address, port, dir, crash, stop };
   } catch (cause) {

@@ -33,6 +33,11 @@ test("an empty spec and a missing one take every default", () => {
   });
 });
 
+test("a config that is being deleted is absent: nothing is made for it any more", () => {
+  const going = { ...metadata, deletionTimestamp: "2026-01-02T00:00:00Z", finalizers: ["foregroundDeletion"] };
+  assert.equal(decodeConfig({ metadata: going, spec: {} }), { kind: "absent" });
+});
+
 const refused: readonly { readonly rule: string; readonly spec: object; readonly problem: RegExp }[] = [
   {
     rule: "an interval under ten minutes",

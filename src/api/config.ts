@@ -331,9 +331,13 @@ const identitySchema = z.object({
   metadata: metadataSchema.extend({ uid: z.string(), generation: z.number(), creationTimestamp: z.string() }),
 });
 
-/** The config as it can be used; a spec that breaks the schema is `invalid` and names the field. Throws when it is not even an object of the API server. */
+/**
+ * The config as it can be used; a spec that breaks the schema is `invalid` and names the field, and one that is being deleted is absent
+ * already: what it owns is the garbage collector's. Throws when it is not even an object of the API server.
+ */
 export function decodeConfig(value: unknown): Config {
   const { metadata } = identitySchema.parse(value);
+  if (metadata.deletionTimestamp !== undefined) return { kind: "absent" };
   const { status } = z.object({ status: statusSchema.optional().catch(undefined) }).parse(value);
   const identity = {
     uid: metadata.uid,
