@@ -18,6 +18,8 @@ export interface Step {
   readonly env?: NodeJS.ProcessEnv;
   /** The command is killed and counts as failed after this time; default 20 minutes. */
   readonly timeoutMs?: number;
+  /** `at its end`: for a step that runs beside another; default `as it comes`. */
+  readonly show?: "as it comes" | "at its end";
 }
 
 /** The counts in a runner's output; a runner that failed without saying so, or found no test, counts as one failure. */
@@ -56,11 +58,13 @@ function sum(text: string, pattern: RegExp): number {
   return [...text.matchAll(pattern)].reduce((all, match) => all + Number(match[1]), 0);
 }
 
-/** Runs one step; its output goes to the terminal unchanged. */
+/** Runs one step; its output goes to the terminal unchanged, in one piece where the step says so. */
 export async function runStep(step: Step): Promise<Tally> {
   const [program, ...args] = step.command;
   const startedMs = Date.now();
-  console.log(`\n--- ${step.name}`);
+  const isShown = step.show !== "at its end";
+  const title = `\n--- ${step.name}`;
+  console.log(isShown ? title : `${title} begins; what it says comes at its end`);
   const child = spawn(program, args, {
     stdio: ["ignore", "pipe", "pipe"],
     ...(step.cwd === undefined ? {} : { cwd: step.cwd }),
@@ -70,18 +74,20 @@ export async function runStep(step: Step): Promise<Tally> {
   });
   let output = "";
   const keep = (to: NodeJS.WriteStream) => (chunk: Buffer) => {
-    to.write(chunk);
+    if (isShown) to.write(chunk);
     output += chunk.toString("utf8");
   };
   child.stdout.on("data", keep(process.stdout));
   child.stderr.on("data", keep(process.stderr));
   const exitCode = await new Promise<number>((resolve) => {
     child.on("error", (cause) => {
-      console.log(`cannot run ${program}: ${cause.message}`);
+      output += `cannot run ${program}: ${cause.message}\n`;
+      if (isShown) console.log(`cannot run ${program}: ${cause.message}`);
       resolve(127);
     });
     child.on("close", (code) => resolve(code ?? 1));
   });
+  if (!isShown) console.log(`${title}\n${output}`);
   const counts = tally(step.report, output, exitCode);
   const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
   console.log(

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { cloneDir } from "../../hack/cache.ts";
 import { waitFor } from "../../hack/kubectl.ts";
+import type { Images } from "../../src/core/desired-input.ts";
 
 export interface OperatorProcessOptions {
   readonly kubeconfig: string;
@@ -18,6 +19,7 @@ export interface OperatorProcessOptions {
 }
 
 export const namespace = "runtime-insights";
+export const images: Images = { extractor: "e:1", exporter: "x:1", proxy: "p:1", gatherer: "g:1" };
 /** Short, so that a test can wait for them. */
 const shortLease = [
   ...["--leader-elect-lease-duration", "10", "--leader-elect-renew-deadline", "7", "--leader-elect-retry-period", "2"],
@@ -68,10 +70,10 @@ export class OperatorProcess {
       stdio: ["ignore", "pipe", "pipe"],
       env: {
         ...{ PATH: process.env.PATH, HOSTNAME: podName, POD_NAME: podName, POD_UID: podUid, POD_NAMESPACE: namespace },
-        RELATED_IMAGE_INSIGHTS_RUNTIME_EXTRACTOR: "e:1",
-        RELATED_IMAGE_INSIGHTS_RUNTIME_EXPORTER: "x:1",
-        RELATED_IMAGE_KUBE_RBAC_PROXY: "p:1",
-        RELATED_IMAGE_INSIGHTS_GATHERER: "g:1",
+        RELATED_IMAGE_INSIGHTS_RUNTIME_EXTRACTOR: images.extractor,
+        RELATED_IMAGE_INSIGHTS_RUNTIME_EXPORTER: images.exporter,
+        RELATED_IMAGE_KUBE_RBAC_PROXY: images.proxy,
+        RELATED_IMAGE_INSIGHTS_GATHERER: images.gatherer,
         ...env,
       },
     });
