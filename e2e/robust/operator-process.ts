@@ -16,6 +16,8 @@ export interface OperatorProcessOptions {
   readonly lease?: "short" | "default";
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Folder whose src/ is run; default: this clone. */
+  readonly root?: string;
 }
 
 export const namespace = "runtime-insights";
@@ -51,9 +53,9 @@ export class OperatorProcess {
   /** Starts a process; see `waitUntilRun` for when it has done something. Ends with this process at the latest. */
   start(): void {
     if (this.isRunning) throw new Error("the operator runs already");
-    const { kubeconfig, podUid = "uid-0", lease = "short", args = [], env = {} } = this.#options;
+    const { kubeconfig, podUid = "uid-0", lease = "short", args = [], env = {}, root = cloneDir } = this.#options;
     const { podName } = this;
-    const main = join(cloneDir, "src/bin/main.ts");
+    const main = join(root, "src/bin/main.ts");
     const own = ["--kubeconfig", kubeconfig, "--address", "127.0.0.1", "--port", "0", "--metrics-port", "0"];
     const command = [
       process.execPath,

@@ -20,7 +20,10 @@ const maxMessageLength = 300;
 /** More than ever exist, since finished ones are pruned. */
 const maxRequests = 500;
 
-export type Written = { readonly kind: "done" } | { readonly kind: "failed"; readonly message: string };
+export type Written =
+  /** `undeclared` names fields of the status that the CRD, of an older release, does not have; the others were written. */
+  | { readonly kind: "done"; readonly undeclared?: readonly string[] }
+  | { readonly kind: "failed"; readonly message: string };
 
 export interface EventToWrite {
   readonly type: "Normal" | "Warning";
@@ -137,12 +140,12 @@ export class Cluster {
 
   async writeConfigStatus(uid: string, status: ConfigStatus): Promise<Written> {
     const object = { apiVersion, kind: configKind, metadata: { name: configName, uid }, status };
-    return this.#apply(`${configPath}/${configName}/status`, object);
+    return this.#applyStatus(`${configPath}/${configName}/status`, object);
   }
 
   async writeRequestStatus({ name, uid }: GatherRequest, status: RequestStatus): Promise<Written> {
     const object = { apiVersion, kind: requestKind, metadata: { name, uid }, status };
-    return this.#apply(`${requestPath}/${name}/status`, object);
+    return this.#applyStatus(`${requestPath}/${name}/status`, object);
   }
 
   /** That it is there already is fine: the name says which due time it stands for. */
@@ -201,6 +204,19 @@ export class Cluster {
   #apply(path: string, body: object): Promise<Written> {
     const query = { fieldManager, force: true };
     return this.#write(() => this.#api.call({ method: "PATCH", path, query, contentType: applyType, body }), []);
+  }
+
+  /** Server-side apply refuses an object with a field that the schema lacks, naming it; what is left is worth saying. */
+  async #applyStatus(path: string, object: { readonly status: object }): Promise<Written> {
+    const undeclared = new Set<string>();
+    for (;;) {
+      const known = Object.entries(object.status).filter(([field]) => !undeclared.has(field));
+      const written = await this.#apply(path, { ...object, status: Object.fromEntries(known) });
+      if (written.kind === "done") return undeclared.size === 0 ? written : { ...written, undeclared: [...undeclared] };
+      const [, named = ""] = /\.status\.(\w+)\S*: field not declared in schema/.exec(written.message) ?? [];
+      if (!known.some(([field]) => field === named)) return written;
+      undeclared.add(named);
+    }
   }
 
   async #write(call: () => Promise<ApiAnswer>, alsoFine: readonly number[]): Promise<Written> {

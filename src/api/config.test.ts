@@ -101,6 +101,12 @@ test("a status that somebody damaged is as good as none", () => {
   assert.equal(decoded.kind === "valid" ? decoded.identity.status : undefined, {});
 });
 
+test("a status of another version: what is not known is left out, whose cluster it is stays known", () => {
+  const operator = { namespace: "other", uid: "1" };
+  const decoded = config({}, { operator, storage: "NewerThanThis", novelty: 1, version: "9.0.0" });
+  assert.equal(decoded.kind === "valid" ? decoded.identity.status : undefined, { operator, version: "9.0.0" });
+});
+
 test("whatever the spec holds, it is decoded or refused, never thrown at", () => {
   fc.assert(
     fc.property(fc.anything(), (spec) => {

@@ -338,16 +338,27 @@ const identitySchema = z.object({
 export function decodeConfig(value: unknown): Config {
   const { metadata } = identitySchema.parse(value);
   if (metadata.deletionTimestamp !== undefined) return { kind: "absent" };
-  const { status } = z.object({ status: statusSchema.optional().catch(undefined) }).parse(value);
   const identity = {
     uid: metadata.uid,
     generation: metadata.generation,
     createdMs: Date.parse(metadata.creationTimestamp),
-    status: status ?? {},
+    status: decodeStatus(value),
   };
   const decoded = z.object({ spec: specSchema.prefault({}) }).safeParse(value);
   if (!decoded.success) return { kind: "invalid", identity, problem: problemOf(decoded.error) };
   return { kind: "valid", identity, settings: decoded.data.spec };
+}
+
+const anyStatusSchema = z.object({ status: z.record(z.string(), z.unknown()).optional().catch(undefined) });
+
+/** Fields that another version wrote in a way this one does not know are left out; it still tells whose cluster it is. */
+function decodeStatus(value: unknown): ConfigStatus {
+  const { status = {} } = anyStatusSchema.parse(value);
+  const whole = statusSchema.safeParse(status);
+  if (whole.success) return whole.data;
+  const unknown = new Set(whole.error.issues.map(({ path: [field] }) => field));
+  const known = Object.fromEntries(Object.entries(status).filter(([field]) => !unknown.has(field)));
+  return statusSchema.safeParse(known).data ?? {};
 }
 
 /** The settings of an empty spec. */

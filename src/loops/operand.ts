@@ -313,6 +313,8 @@ export class OperandLoop {
     metrics.writes.inc({ action: "status", result: written.kind });
     if (written.kind === "failed")
       throw new Error(`writing the status of ${configKind} ${configName}: ${written.message}`);
+    if (written.undeclared !== undefined)
+      log.warn({ fields: written.undeclared }, "The CRD lacks fields of the status, apply the CRDs of this release");
     const about = { kind: configKind, name: configName, uid: config.identity.uid };
     for (const event of [...judged.events, ...uploadEvents(config.identity.status.lastUpload, status.lastUpload)]) {
       log.info({ reason: event.reason, detail: event.message }, "Status changed");
