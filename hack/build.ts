@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { promisify } from "node:util";
-import { build, type Plugin } from "esbuild";
+import { type BuildOptions, build, type Plugin } from "esbuild";
 import { cacheDir, cargoEnv, cloneDir } from "./cache.ts";
 import { type Log, withLock } from "./lock.ts";
 
@@ -47,6 +47,21 @@ const clientOfBaseClass: Plugin = {
 /** Node has no `require` in modules, and bundled CommonJS packages ask for built-ins by it. */
 const banner = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
+/** How every program is bundled. */
+export const bundleOptions: BuildOptions = {
+  absWorkingDir: cloneDir,
+  bundle: true,
+  minify: true,
+  keepNames: true,
+  platform: "node",
+  target: "node24",
+  format: "esm",
+  banner: { js: banner },
+  plugins: [clientOfBaseClass],
+  define: { "process.env.NODE_ENV": '"production"' },
+  logLevel: "warning",
+};
+
 /**
  * The folder with one minified module per program, `main.js` and `gatherer.js`, and the licence texts of the packages inside.
  * Source maps lie beside them and stay out of the image: with the same sources they are the same, so a stack trace can be read later.
@@ -55,21 +70,11 @@ export async function buildBundles(log: Log = say): Promise<string> {
   const startedMs = Date.now();
   const outdir = join(cloneDir, "dist");
   const result = await build({
-    absWorkingDir: cloneDir,
+    ...bundleOptions,
     entryPoints: bundles.map((name) => join("src", "bin", `${name}.ts`)),
     outdir,
-    bundle: true,
-    minify: true,
-    keepNames: true,
-    platform: "node",
-    target: "node24",
-    format: "esm",
     sourcemap: "external",
     legalComments: "external",
-    banner: { js: banner },
-    plugins: [clientOfBaseClass],
-    define: { "process.env.NODE_ENV": '"production"' },
-    logLevel: "warning",
     write: false,
   });
   mkdirSync(outdir, { recursive: true });

@@ -10,6 +10,8 @@ import { extract } from "./extract.ts";
 import { parts as extractParts } from "./extract-plan.ts";
 import { gather } from "./gather.ts";
 import { gatherParts } from "./gather-plan.ts";
+import { operator } from "./operator.ts";
+import { operatorParts } from "./operator-plan.ts";
 import { asText, type Result, withSection } from "./report.ts";
 
 interface Benchmark {
@@ -45,6 +47,12 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     parts: gatherParts,
     rounds: 6,
     run: (options, log) => gather({ ...options, only: chosen(gatherParts, options) }, log),
+  },
+  operator: {
+    summary: "memory, requests and speed of the operator on a cluster of 1000 nodes beside their floors (10 min)",
+    parts: operatorParts,
+    rounds: 20,
+    run: (options, log) => operator({ ...options, only: chosen(operatorParts, options) }, log),
   },
 };
 

@@ -1,6 +1,6 @@
 /** The processes of the gather's benchmark: the gatherer as it ships, the floor, and the exporters of all nodes. */
 import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
@@ -13,6 +13,7 @@ import { gathererCommand, gathererMemoryEnv } from "../../src/core/desired-gathe
 import { buildBundles } from "../build.ts";
 import { cacheDir } from "../cache.ts";
 import { waitFor } from "../kubectl.ts";
+import { forgetPeak, residentMiB } from "./memory.ts";
 
 const run = promisify(execFile);
 
@@ -104,15 +105,11 @@ export async function startGatherer({ bundle }: Programs, files: Files, namespac
     await stop();
     throw cause;
   }
-  const proc = `/proc/${child.pid}`;
-  const memory = (field: "VmRSS" | "VmHWM") => {
-    const line = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(readFileSync(`${proc}/status`, "utf8"));
-    return Number(line?.[1] ?? Number.NaN) / 1024;
-  };
+  const { pid } = child;
+  if (pid === undefined) throw new Error("the gatherer did not start");
   const gather = async (order: GatherOrder): Promise<Gathered> => {
-    // Since when the peak counts.
-    writeFileSync(`${proc}/clear_refs`, "5");
-    const cpuBefore = cpuMs(proc);
+    forgetPeak(pid);
+    const cpuBefore = cpuMs(pid);
     const startedMs = performance.now();
     const ordered = await request(`${url}/v1/gathers`, { method: "POST", body: JSON.stringify(order) });
     const said = await ordered.body.text();
@@ -125,15 +122,15 @@ export async function startGatherer({ bundle }: Programs, files: Files, namespac
       const wallMs = performance.now() - startedMs;
       const { outcome } = progress;
       if (!outcome?.succeeded) throw new Error(`the gather failed: ${outcome?.reason} ${outcome?.message}`);
-      return { outcome, wallMs, cpuMs: cpuMs(proc) - cpuBefore, peakMiB: memory("VmHWM") };
+      return { outcome, wallMs, cpuMs: cpuMs(pid) - cpuBefore, peakMiB: residentMiB(pid, "VmHWM") };
     }
   };
-  return { idleMiB: memory("VmRSS"), gather, restingMiB: () => memory("VmRSS"), stop };
+  return { idleMiB: residentMiB(pid, "VmRSS"), gather, restingMiB: () => residentMiB(pid, "VmRSS"), stop };
 }
 
 /** User and system time of a process, from ticks of 10 ms. */
-function cpuMs(proc: string): number {
-  const stat = readFileSync(`${proc}/stat`, "utf8");
+function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
