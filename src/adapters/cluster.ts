@@ -4,6 +4,7 @@ import { type Config, type ConfigStatus, configKind, configName, decodeConfig } 
 import { decodeGate, type Gate, type Read } from "../api/gate.ts";
 import { apiGroup, apiVersion, fieldManager, kubeObjectSchema } from "../api/object.ts";
 import { decodeRequest, type GatherRequest, type RequestStatus, requestKind } from "../api/request.ts";
+import { decodeServiceCa } from "../api/tls.ts";
 import { decodeServerTls, intermediateTls, type ServerTls } from "../api/tls-profile.ts";
 import { decodeClusterId } from "../api/upload.ts";
 import { kinds, type Operand } from "../core/operands.ts";
@@ -15,6 +16,8 @@ export const requestPath = `/apis/${apiGroup}/v1alpha1/runtimegathers`;
 export const featureGatePath = "/apis/config.openshift.io/v1/featuregates";
 export const clusterVersionPath = "/apis/config.openshift.io/v1/clusterversions";
 export const apiServerPath = "/apis/config.openshift.io/v1/apiservers";
+/** Also on MicroShift and in hosted clusters, which lack the API of the service CA's operator or run it elsewhere. */
+export const serviceCaName = "openshift-service-ca.crt";
 const applyType = "application/apply-patch+yaml";
 const maxMessageLength = 300;
 /** More than ever exist, since finished ones are pruned. */
@@ -108,6 +111,13 @@ export class Cluster {
         return [];
       }
     });
+  }
+
+  /** The CA that OpenShift publishes in every namespace; empty while it is not filled in, undefined on a cluster without it. */
+  async serviceCa(): Promise<string | undefined> {
+    const read = await this.#read(`${collectionPath("ConfigMap", this.#namespace)}/${serviceCaName}`);
+    if (read.kind === "failed") throw new Error(`reading ConfigMap ${serviceCaName}: ${read.message}`);
+    return read.kind === "found" ? decodeServiceCa(read.object) : undefined;
   }
 
   /** Whether the extractor that OpenShift itself ships is there; what cannot be read is taken for absent, since it is only named. */

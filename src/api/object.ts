@@ -27,7 +27,14 @@ export const metadataSchema = z.looseObject({
   annotations: z.record(z.string(), z.string()).optional(),
   ownerReferences: z.array(ownerReferenceSchema).optional(),
   managedFields: z
-    .array(z.looseObject({ manager: z.string().optional(), operation: z.string().optional() }))
+    .array(
+      z.looseObject({
+        manager: z.string().optional(),
+        operation: z.string().optional(),
+        subresource: z.string().optional(),
+        time: z.string().optional(),
+      }),
+    )
     .optional(),
 });
 

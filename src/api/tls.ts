@@ -12,6 +12,17 @@ export function decodeKeyPair(secret: unknown): { readonly certificate: string; 
   return { certificate: atob(certificate), key: atob(key) };
 }
 
+const serviceCaSchema = z.object({
+  metadata: z.object({ annotations: z.object({ "service.beta.openshift.io/inject-cabundle": z.literal("true") }) }),
+  data: z.object({ "service-ca.crt": z.string().optional() }).nullish(),
+});
+
+/** The PEM text of OpenShift's service CA, empty while it has not been filled in; undefined when the ConfigMap is not one that it fills. */
+export function decodeServiceCa(configMap: unknown): string | undefined {
+  const decoded = serviceCaSchema.safeParse(configMap);
+  return decoded.success ? (decoded.data.data?.["service-ca.crt"] ?? "") : undefined;
+}
+
 /** The PEM text of a CA bundle; undefined when the ConfigMap has none. */
 export function decodePem(configMap: unknown): string | undefined {
   const decoded = bundleSchema.safeParse(configMap);

@@ -12,9 +12,9 @@ export const backdateMs = 5 * minuteMs;
 /** So long after the begin of a new CA every client has read the bundle with it: volumes follow within two minutes. */
 const spreadMs = backdateMs + 10 * minuteMs;
 /** A serving certificate changes only when no gather has run for this long. */
-const quietMs = 3 * minuteMs;
+export const quietMs = 3 * minuteMs;
 /** So long an old CA stays trusted beside the new one. */
-const overlapMs = dayMs;
+export const overlapMs = dayMs;
 
 /** A certificate as far as the plan looks at it. */
 export interface Certificate {

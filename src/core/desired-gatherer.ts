@@ -8,6 +8,7 @@ import {
   managementAnnotation,
   proxyContainer,
   restrictedContainer,
+  servedBy,
   serviceAccount,
   tlsSecret,
 } from "./desired-parts.ts";
@@ -28,17 +29,23 @@ export const gathererCommand: readonly string[] = [
 export const gathererMemoryEnv = { name: "MALLOC_ARENA_MAX", value: "1" } as const;
 const operatorPods = "runtime-insights-operator";
 
-export function gathererSide(input: DesiredInput, { ca, bundle }: Authority, serving: KeyPair): readonly Draft[] {
+export function gathererSide(
+  input: DesiredInput,
+  { ca, bundle }: Authority,
+  serving: KeyPair | undefined,
+): readonly Draft[] {
   const { namespace } = input;
   return [
-    tlsSecret(names.ca, ca),
-    { kind: "ConfigMap", name: names.caBundle, body: { data: { "ca.crt": bundle } } },
+    ...tlsSecret(names.ca, ca),
+    ...(bundle === undefined
+      ? []
+      : [{ kind: "ConfigMap", name: names.caBundle, body: { data: { "ca.crt": bundle } } } as const]),
     serviceAccount(names.gatherer),
     serviceAccount(names.reader),
     bindingToShippedRole(names.gatherer, namespace),
     bindingToShippedRole(names.reader, namespace),
-    tlsSecret(names.gathererTls, serving),
-    service,
+    ...tlsSecret(names.gathererTls, serving),
+    { ...service, ...servedBy(input, "gatherer", names.gathererTls) },
     ingressOnlyFrom(names.gatherer, names.gatherer, operatorPods),
     deployment(input),
   ];

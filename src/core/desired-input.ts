@@ -1,6 +1,7 @@
 /** What the desired objects are made from, and what each is before owner and labels are on it. */
 import type { Settings } from "../api/config.ts";
 import type { ServerTls } from "../api/tls-profile.ts";
+import type { ServingName } from "./certificates.ts";
 import type { OperandKind, Side } from "./operands.ts";
 
 export interface Images {
@@ -19,9 +20,10 @@ export interface KeyPair {
 
 /** What clients trust, and the key behind it. */
 export interface Authority {
-  readonly ca: KeyPair;
-  /** PEM of every CA that clients must trust now. */
-  readonly bundle: string;
+  /** Undefined where none of ours is needed. */
+  readonly ca: KeyPair | undefined;
+  /** PEM of every CA that clients must trust now; undefined while none is known. */
+  readonly bundle: string | undefined;
 }
 
 export interface DesiredInput {
@@ -33,6 +35,8 @@ export interface DesiredInput {
   readonly settings: Settings;
   /** The cluster's TLS profile, which the proxies obey. */
   readonly tls: ServerTls;
+  /** Whose certificates OpenShift's service CA makes. */
+  readonly servedByServiceCa: ReadonlySet<ServingName>;
   /** The cluster serves SecurityContextConstraints. */
   readonly scc: boolean;
 }
@@ -42,6 +46,7 @@ export interface Draft {
   readonly kind: OperandKind;
   readonly name: string;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
   /** Everything beside kind and metadata. */
   readonly body: Readonly<Record<string, unknown>>;
 }

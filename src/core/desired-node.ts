@@ -8,6 +8,7 @@ import {
   managementAnnotation,
   proxyContainer,
   restrictedContainer,
+  servedBy,
   serviceAccount,
   tlsSecret,
 } from "./desired-parts.ts";
@@ -19,15 +20,15 @@ import { quantity } from "./quantity.ts";
 const unprivilegedId = 65_532;
 const labels = { [nameLabel]: names.extractor };
 
-export function nodeSide(input: DesiredInput, serving: KeyPair): readonly Draft[] {
+export function nodeSide(input: DesiredInput, serving: KeyPair | undefined): readonly Draft[] {
   const { namespace, scc, settings } = input;
   return [
     ...(scc ? [securityContextConstraints(settings.extractor.securityProfile)] : []),
     serviceAccount(names.extractor),
     bindingToShippedRole(names.extractor, namespace),
-    tlsSecret(names.exporterTls, serving),
+    ...tlsSecret(names.exporterTls, serving),
     proxyConfig(namespace),
-    service,
+    { ...service, ...servedBy(input, "exporter", names.exporterTls) },
     ingressOnlyFrom(names.extractor, names.extractor, names.gatherer),
     daemonSet(input),
   ];

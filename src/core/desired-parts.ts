@@ -1,6 +1,8 @@
 /** Pieces that both sides are made of. */
 import type { ServerTls } from "../api/tls-profile.ts";
-import type { Draft, KeyPair } from "./desired-input.ts";
+import type { ServingName } from "./certificates.ts";
+import type { DesiredInput, Draft, KeyPair } from "./desired-input.ts";
+import { secretNameAnnotation } from "./service-ca.ts";
 
 /** A service account whose pods ask for their tokens themselves. */
 export function serviceAccount(name: string): Draft {
@@ -19,12 +21,20 @@ export function bindingToShippedRole(name: string, namespace: string): Draft {
   };
 }
 
-export function tlsSecret(name: string, { certificate, key }: KeyPair): Draft {
-  return {
-    kind: "Secret",
-    name,
-    body: { type: "kubernetes.io/tls", data: { "tls.crt": btoa(certificate), "tls.key": btoa(key) } },
-  };
+/** Nothing without a pair. */
+export function tlsSecret(name: string, pair: KeyPair | undefined): readonly Draft[] {
+  if (pair === undefined) return [];
+  const data = { "tls.crt": btoa(pair.certificate), "tls.key": btoa(pair.key) };
+  return [{ kind: "Secret", name, body: { type: "kubernetes.io/tls", data } }];
+}
+
+/** What a Service says so that OpenShift's service CA makes its certificate. */
+export function servedBy(
+  { servedByServiceCa }: DesiredInput,
+  name: ServingName,
+  secretName: string,
+): Pick<Draft, "annotations"> {
+  return servedByServiceCa.has(name) ? { annotations: { [secretNameAnnotation]: secretName } } : {};
 }
 
 /** Proves the pod to the API server: what automounting would give, but for the containers that mount it only. */

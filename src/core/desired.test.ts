@@ -16,6 +16,7 @@ const inputOf = (changes: Partial<DesiredInput> = {}): DesiredInput => ({
   settings: defaultSettings,
   tls: { minVersion: "VersionTLS13", cipherSuites: ["A", "B"] },
   scc: true,
+  servedByServiceCa: new Set(),
   ...changes,
 });
 const both = (input: DesiredInput) => [

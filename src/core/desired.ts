@@ -8,21 +8,24 @@ import { nodeSide } from "./desired-node.ts";
 import { hashAnnotation, kinds, managedByLabel, partOfLabel } from "./operands.ts";
 import { canonical } from "./same.ts";
 
-/** The objects of the node side, in apply order; `serving` is the exporters' certificate. */
-export function desiredNodeSide(input: DesiredInput, serving: KeyPair): readonly KubeObject[] {
+/** The objects of the node side, in apply order; `serving` is the exporters' certificate, unless the service CA makes it. */
+export function desiredNodeSide(input: DesiredInput, serving: KeyPair | undefined): readonly KubeObject[] {
   return nodeSide(input, serving).map((draft) => complete(draft, input));
 }
 
-/** The objects of the gatherer side, in apply order; `serving` is the gatherer's certificate. */
+/** The objects of the gatherer side, in apply order; `serving` is the gatherer's certificate, unless the service CA makes it. */
 export function desiredGathererSide(
   input: DesiredInput,
   authority: Authority,
-  serving: KeyPair,
+  serving: KeyPair | undefined,
 ): readonly KubeObject[] {
   return gathererSide(input, authority, serving).map((draft) => complete(draft, input));
 }
 
-function complete({ kind, name, labels, body }: Draft, { namespace, configUid }: DesiredInput): KubeObject {
+function complete(
+  { kind, name, labels, annotations, body }: Draft,
+  { namespace, configUid }: DesiredInput,
+): KubeObject {
   const { apiVersion: version, scope } = kinds[kind];
   const object = {
     apiVersion: version,
@@ -30,6 +33,7 @@ function complete({ kind, name, labels, body }: Draft, { namespace, configUid }:
     metadata: {
       name,
       ...(scope === "namespace" ? { namespace } : {}),
+      ...(annotations === undefined ? {} : { annotations }),
       labels: { ...labels, [managedByLabel]: fieldManager, [partOfLabel]: "runtime-insights" },
       ownerReferences: [
         { apiVersion, kind: configKind, name: configName, uid: configUid, controller: true, blockOwnerDeletion: false },
@@ -37,8 +41,8 @@ function complete({ kind, name, labels, body }: Draft, { namespace, configUid }:
     },
     ...body,
   };
-  const annotations = { [hashAnnotation]: hashOf(object) };
-  return { ...object, metadata: { ...object.metadata, annotations } };
+  const hashed = { ...annotations, [hashAnnotation]: hashOf(object) };
+  return { ...object, metadata: { ...object.metadata, annotations: hashed } };
 }
 
 /** Of everything but a Secret's content, which is compared as it is. */

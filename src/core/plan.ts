@@ -73,7 +73,8 @@ export function planSteps(
     if (wish.kind === "install" && wish.leave?.has(keyOf(operand)) === true) continue;
     const wanted = wish.kind === "install" ? wish.objects.find((object) => isOf(object, operand)) : undefined;
     if (wanted === undefined) {
-      const propagation = wish.kind === "remove" ? "Background" : "Foreground";
+      const hasPods = operand.kind === "DaemonSet" || operand.kind === "Deployment";
+      const propagation = wish.kind === "remove" || !hasPods ? "Background" : "Foreground";
       if (found.kind === "present" && isOurs(found.object) && found.object.metadata.deletionTimestamp === undefined)
         deletes.unshift(...deletion(operand, found.object, propagation));
     } else if (found.kind === "absent" || !isAsWanted(found.object, wanted))

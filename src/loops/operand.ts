@@ -18,7 +18,7 @@ import { isSame } from "../core/same.ts";
 import { schedule } from "../core/schedule.ts";
 import { lastGatherOf, statusOf } from "../core/status.ts";
 import { uploadEvents } from "../core/upload.ts";
-import { keepCertificates } from "./tls.ts";
+import { keepCertificates, type TlsState } from "./tls.ts";
 import type { OperatorWorld, Snapshot } from "./world.ts";
 
 interface Observed {
@@ -29,6 +29,7 @@ interface Observed {
   readonly live: ReadonlyMap<string, Live>;
   readonly scc: boolean;
   readonly tls: ServerTls;
+  readonly serviceCa: string | undefined;
   readonly stockExtractor: boolean;
   readonly namespaceUid: string;
 }
@@ -84,14 +85,16 @@ export class OperandLoop {
     if (config.kind === "valid") this.#world.setLogLevel(config.settings.logLevel);
 
     const decisions = { node: decideNodeSide(config, observed.gate), gatherer: decideGathererSide(config) };
-    const { wishes, afterMs: tlsAfterMs } = await this.#desired(observed, config, decisions);
+    const { wishes, certificates, afterMs: tlsAfterMs } = await this.#desired(observed, config, decisions);
     const isManaged = decisions.gatherer.kind === "install";
     this.#going = goingOf(observed.live, this.#going, nowMs);
-    const plan = planSteps(operands, wishes, observed.live, isManaged ? overdue(this.#going, nowMs) : undefined);
+    const seen = new Map([...observed.live].filter(([key]) => certificates?.strangers.has(key) !== true));
+    const plan = planSteps(operands, wishes, seen, isManaged ? overdue(this.#going, nowMs) : undefined);
     const failed = await this.#carryOut(plan);
+    const troubles = [...failed, ...(certificates?.problems ?? [])];
     const health = {
-      node: this.#health("node", observed, decisions.node, plan, failed, isWanted(config, observed.requests)),
-      gatherer: this.#health("gatherer", observed, decisions.gatherer, plan, failed, true),
+      node: this.#health("node", observed, decisions.node, plan, troubles, isWanted(config, observed.requests)),
+      gatherer: this.#health("gatherer", observed, decisions.gatherer, plan, troubles, true),
     };
     const judged = conditionsOf({
       nowMs,
@@ -119,12 +122,13 @@ export class OperandLoop {
     const { cluster, nowMs } = this.#world;
     const live = new Map<string, Live>();
     let scc = true;
-    const [config, gate, requests, namespaceUid, tls, stockExtractor] = await Promise.all([
+    const [config, gate, requests, namespaceUid, tls, serviceCa, stockExtractor] = await Promise.all([
       cluster.config(),
       cluster.gate(),
       cluster.requests(),
       cluster.namespaceUid(),
       cluster.serverTls(),
+      cluster.serviceCa(),
       cluster.stockExtractor(),
       ...operands.map(async (operand) => {
         const read = await cluster.operand(operand);
@@ -132,7 +136,7 @@ export class OperandLoop {
         live.set(keyOf(operand), read.kind === "no API" ? { kind: "absent" } : read);
       }),
     ]);
-    return { nowMs: nowMs(), config, gate, requests, live, scc, tls, stockExtractor, namespaceUid };
+    return { nowMs: nowMs(), config, gate, requests, live, scc, tls, serviceCa, stockExtractor, namespaceUid };
   }
 
   /** The status is ours from the end of this run on; that it was another's is worth an event. */
@@ -158,7 +162,11 @@ export class OperandLoop {
     observed: Observed,
     config: Present,
     decisions: Readonly<Record<Side, Decision>>,
-  ): Promise<{ readonly wishes: Readonly<Record<Side, Wish>>; readonly afterMs: number | undefined }> {
+  ): Promise<{
+    readonly wishes: Readonly<Record<Side, Wish>>;
+    readonly certificates: TlsState | undefined;
+    readonly afterMs: number | undefined;
+  }> {
     const { namespace, images, shared, log } = this.#world;
     const plain = (decision: Decision): Wish => ({ kind: decision.kind === "remove" ? "remove" : "keep" });
     const daemonSet = keyOf(workloads.node.workload);
@@ -169,13 +177,15 @@ export class OperandLoop {
       node: keepsOthers ? { kind: "keep", drop } : plain(decisions.node),
       gatherer: plain(decisions.gatherer),
     };
-    if (config.kind !== "valid" || decisions.gatherer.kind !== "install") return { wishes, afterMs: undefined };
-    const { requests, live, nowMs, scc, tls } = observed;
+    if (config.kind !== "valid" || decisions.gatherer.kind !== "install")
+      return { wishes, certificates: undefined, afterMs: undefined };
+    const { requests, live, nowMs, scc, tls, serviceCa } = observed;
     const withNodes = decisions.node.kind === "install";
     const certificates = await keepCertificates({
       live,
       namespace,
       nowMs,
+      serviceCa,
       wanted: withNodes ? ["exporter", "gatherer"] : ["gatherer"],
       lastGatherMs: shared.isGathering ? nowMs : lastGatherMsOf(requests),
     });
@@ -194,11 +204,11 @@ export class OperandLoop {
       log.info({ issued: certificates.issued }, "Issued certificates");
     const input: DesiredInput = {
       ...{ namespace, images, scc, tls, accountUids },
+      servedByServiceCa: certificates?.servedByServiceCa ?? new Set(),
       settings: config.settings,
       configUid: config.identity.uid,
     };
-    const none = { certificate: "", key: "" };
-    const authority = certificates?.authority ?? { ca: none, bundle: "" };
+    const authority = certificates?.authority ?? { ca: undefined, bundle: undefined };
     const objectsWith = (objects: readonly KubeObject[]): Wish => ({
       kind: "install",
       objects: objects.filter(({ kind, metadata: { name } }) => {
@@ -209,9 +219,10 @@ export class OperandLoop {
     });
     return {
       wishes: {
-        gatherer: objectsWith(desiredGathererSide(input, authority, certificates?.serving.gatherer ?? none)),
-        node: withNodes ? objectsWith(desiredNodeSide(input, certificates?.serving.exporter ?? none)) : wishes.node,
+        gatherer: objectsWith(desiredGathererSide(input, authority, certificates?.serving.gatherer)),
+        node: withNodes ? objectsWith(desiredNodeSide(input, certificates?.serving.exporter)) : wishes.node,
       },
+      certificates,
       afterMs: unaccounted.some((side) => decisions[side].kind === "install") ? accountMs : certificates?.afterMs,
     };
   }
