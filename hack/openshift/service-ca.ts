@@ -117,7 +117,11 @@ export class ServiceCa {
       ? this.#api.call({ method: "POST", path: `/api/v1/namespaces/${namespace}/secrets`, body })
       : this.#api.call({ method: "PUT", path, body }));
     if (answer.status >= 300) return this.#fail(service, `status ${answer.status}`);
-    await this.#annotate(service, { "signed-by": "service-ca", "generation-error": null, "generation-error-num": null });
+    await this.#annotate(service, {
+      "signed-by": "service-ca",
+      "generation-error": null,
+      "generation-error-num": null,
+    });
   }
 
   async #secretFor(service: KubeObject, secretName: string): Promise<object> {
@@ -166,7 +170,9 @@ export class ServiceCa {
   async #list(path: string): Promise<readonly KubeObject[]> {
     const { body } = await this.#api.call({ path });
     const kind = path.endsWith("namespaces") ? "Namespace" : path.endsWith("services") ? "Service" : "ConfigMap";
-    return listSchema.parse(body).items.map((item) => kubeObjectSchema.parse({ apiVersion: "v1", kind, ...Object(item) }));
+    return listSchema
+      .parse(body)
+      .items.map((item) => kubeObjectSchema.parse({ apiVersion: "v1", kind, ...Object(item) }));
   }
 }
 

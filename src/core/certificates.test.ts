@@ -100,6 +100,16 @@ const rows: readonly {
     expected: { issueCa: false, keepTrusted: ["old"], issue: ["exporter", "gatherer"] },
   },
   {
+    rule: "a gather that a wrong clock put into the future is not near",
+    input: input({
+      ca: ca("new", 15 * minuteMs),
+      trusted: [ca("new", 15 * minuteMs), ca("old", 700 * dayMs)],
+      serving: both(leaf("old", dayMs)),
+      lastGatherMs: nowMs + dayMs,
+    }),
+    expected: { issueCa: false, keepTrusted: ["old"], issue: ["exporter", "gatherer"] },
+  },
+  {
     rule: "but not while a gather is near",
     input: input({
       ca: ca("new", 15 * minuteMs),

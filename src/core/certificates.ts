@@ -12,7 +12,7 @@ export const backdateMs = 5 * minuteMs;
 /** So long after the begin of a new CA every client has read the bundle with it: volumes follow within two minutes. */
 const spreadMs = backdateMs + 10 * minuteMs;
 /** A serving certificate changes only when no gather has run for this long. */
-export const quietMs = 3 * minuteMs;
+const quietMs = 3 * minuteMs;
 /** So long an old CA stays trusted beside the new one. */
 export const overlapMs = dayMs;
 
@@ -69,7 +69,7 @@ export function planCertificates(input: CertificateInput): CertificatePlan {
     .filter(({ fingerprint }) => caAgeMs < overlapMs || inUse.has(fingerprint))
     .map(({ fingerprint }) => fingerprint);
   const usable = new Set([...keepTrusted, ...(ca === undefined || issueCa ? [] : [ca.fingerprint])]);
-  const isQuiet = lastGatherMs === undefined || nowMs - lastGatherMs >= quietMs;
+  const isQuiet = quietAfterMs(lastGatherMs, nowMs) === 0;
   const issue = wanted.filter((name) => {
     const certificate = serving[name];
     if (certificate === undefined || certificate.notAfterMs <= nowMs) return true;
@@ -79,6 +79,11 @@ export function planCertificates(input: CertificateInput): CertificatePlan {
     return wantsChange && !issueCa && isQuiet && (caAgeMs >= spreadMs || certificate.issuer === ca?.fingerprint);
   });
   return { issueCa, keepTrusted, issue, afterMs: nextLookMs(keepTrusted.length > 0, isQuiet) };
+}
+
+/** After how long no gather is near, 0 when none is. One that ended in the future was told by a clock that was wrong. */
+export function quietAfterMs(lastGatherMs: number | undefined, nowMs: number): number {
+  return lastGatherMs === undefined || Math.abs(nowMs - lastGatherMs) >= quietMs ? 0 : quietMs;
 }
 
 function isDue({ notBeforeMs, notAfterMs }: Certificate, nowMs: number): boolean {

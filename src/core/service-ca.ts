@@ -1,6 +1,6 @@
 /** OpenShift's service CA, which issues the serving certificates where a cluster has it: whose a Secret is, and when ours makes way. */
 import { fieldManager, type KubeObject } from "../api/object.ts";
-import { quietMs, type ServingName } from "./certificates.ts";
+import { quietAfterMs, type ServingName } from "./certificates.ts";
 import { isOurs, type Live } from "./plan.ts";
 
 /** On a Service: the Secret that the service CA is to make. */
@@ -53,12 +53,10 @@ export function asksServiceCa(service: Live | undefined): boolean {
   return service?.kind === "present" && service.object.metadata.annotations?.[secretNameAnnotation] !== undefined;
 }
 
-/** Why the Secret that a Service asks for is not there; undefined while it may still come. */
-export function problemOfService(service: Live | undefined, nowMs: number): string | undefined {
-  if (service?.kind !== "present" || !asksServiceCa(service)) return undefined;
-  const sinceMs = lastAppliedMs(service.object);
-  if (sinceMs === undefined || nowMs - sinceMs < patienceMs) return undefined;
-  const said = service.object.metadata.annotations?.[errorAnnotation];
+/** Why the Secret that a Service asks for is not there since then; undefined while it may still come. */
+export function problemOf(service: Live | undefined, sinceMs: number, nowMs: number): string | undefined {
+  if (nowMs - sinceMs < patienceMs) return undefined;
+  const said = service?.kind === "present" ? service.object.metadata.annotations?.[errorAnnotation] : undefined;
   const why = said === undefined ? "" : `, which says: ${said.slice(0, 200)}`;
   return `not made for ${patienceMs / 60_000} minutes by OpenShift's service CA${why}; see namespace openshift-service-ca`;
 }
@@ -93,7 +91,8 @@ export function planHandOver({ nowMs, bundleSinceMs, serving, wanted, lastGather
   if (isMissing || ours.length === 0) return { names: [], afterMs: isMissing ? patienceMs : hourMs };
   const spreadLeftMs = bundleSinceMs === undefined ? spreadMs : bundleSinceMs + spreadMs - nowMs;
   if (spreadLeftMs > 0) return { names: [], afterMs: spreadLeftMs };
-  if (lastGatherMs !== undefined && nowMs - lastGatherMs < quietMs) return { names: [], afterMs: quietMs };
+  const waitMs = quietAfterMs(lastGatherMs, nowMs);
+  if (waitMs > 0) return { names: [], afterMs: waitMs };
   return { names: ours.slice(0, 1), afterMs: patienceMs };
 }
 

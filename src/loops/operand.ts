@@ -18,7 +18,7 @@ import { isSame } from "../core/same.ts";
 import { schedule } from "../core/schedule.ts";
 import { lastGatherOf, statusOf } from "../core/status.ts";
 import { uploadEvents } from "../core/upload.ts";
-import { keepCertificates, type TlsState } from "./tls.ts";
+import { keepCertificates, type Missing, type TlsState } from "./tls.ts";
 import type { OperatorWorld, Snapshot } from "./world.ts";
 
 interface Observed {
@@ -47,6 +47,8 @@ export class OperandLoop {
   readonly #world: OperatorWorld;
   #trouble: Trouble = {};
   #going: Going | undefined;
+  /** Certificates that OpenShift's service CA owes us. */
+  #missing: Missing = {};
   #movingSinceMs: number | undefined;
   #runs = 0;
   /** Runs in a row in which a write failed. */
@@ -186,9 +188,11 @@ export class OperandLoop {
       namespace,
       nowMs,
       serviceCa,
+      missing: this.#missing,
       wanted: withNodes ? ["exporter", "gatherer"] : ["gatherer"],
       lastGatherMs: shared.isGathering ? nowMs : lastGatherMsOf(requests),
     });
+    this.#missing = certificates?.missing ?? {};
     const material = ["Secret", "ConfigMap"] as const;
     const accountUids = { node: accountUid(live, "node"), gatherer: accountUid(live, "gatherer") };
     const unaccounted = (["node", "gatherer"] as const).filter((side) => accountUids[side] === "");

@@ -9,7 +9,7 @@ import type { DesiredInput, KeyPair } from "../core/desired-input.ts";
 import { dnsNames, keyOf, names, operands } from "../core/operands.ts";
 import { type Live, type Plan, planSteps } from "../core/plan.ts";
 import { secretNameAnnotation } from "../core/service-ca.ts";
-import { keepCertificates, type TlsState } from "./tls.ts";
+import { keepCertificates, type Missing, type TlsState } from "./tls.ts";
 
 export const key = (kind: string, name: string): string => keyOf({ kind, name });
 const input: Omit<DesiredInput, "servedByServiceCa"> = {
@@ -25,13 +25,23 @@ export class TlsWorld {
   /** What signs while the service CA works. */
   signer: KeyPair | undefined;
   #made = 0;
+  #missing: Missing = {};
 
   /** One run of main, then one of the service CA. */
   async pass(nowMs: number, lastGatherMs?: number): Promise<TlsState | undefined> {
     const { live, serviceCa } = this;
     const wanted = ["exporter", "gatherer"] as const;
-    const state = await keepCertificates({ live, namespace: "ns", nowMs, serviceCa, wanted, lastGatherMs });
+    const state = await keepCertificates({
+      live,
+      namespace: "ns",
+      nowMs,
+      serviceCa,
+      wanted,
+      lastGatherMs,
+      missing: this.#missing,
+    });
     if (state === undefined) return undefined;
+    this.#missing = state.missing;
     const all: DesiredInput = { ...input, servedByServiceCa: state.servedByServiceCa };
     const gatherer = desiredGathererSide(all, state.authority, state.serving.gatherer);
     const node = desiredNodeSide(all, state.serving.exporter);

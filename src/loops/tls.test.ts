@@ -160,6 +160,7 @@ test("a service CA that publishes but makes nothing: one Secret is missing and n
     /not made for 5 minutes by OpenShift's service CA, which says: no key/,
   );
   assert.equal(makersOf(world), ["main", "nobody"]);
+  assert.equal((await world.pass(nowMs + 6 * minuteMs))?.problems.length, 1);
   world.signer = signer;
   await world.pass(nowMs + 6 * minuteMs);
   await live(world, nowMs + 20 * minuteMs, nowMs + hourMs);

@@ -12,7 +12,7 @@ import {
   ownerOf,
   patienceMs,
   planHandOver,
-  problemOfService,
+  problemOf,
   type SecretOwner,
 } from "../core/service-ca.ts";
 
@@ -26,10 +26,14 @@ export interface TlsState {
   readonly strangers: ReadonlySet<string>;
   /** What was made anew, for the log. */
   readonly issued: readonly string[];
-  /** What the service CA owes us for too long. */
+  /** Since when the service CA owes us a Secret, as far as this process knows. */
+  readonly missing: Missing;
+  /** What it owes us for too long. */
   readonly problems: readonly { readonly operand: Operand; readonly message: string }[];
   readonly afterMs: number;
 }
+
+export type Missing = Readonly<Partial<Record<ServingName, number>>>;
 
 export interface TlsInput {
   readonly live: ReadonlyMap<string, Live>;
@@ -40,6 +44,8 @@ export interface TlsInput {
   /** The certificates that are needed now. */
   readonly wanted: readonly ServingName[];
   readonly lastGatherMs: number | undefined;
+  /** As the last call said. */
+  readonly missing: Missing;
 }
 
 const services: Readonly<Record<ServingName, string>> = { exporter: names.exporter, gatherer: names.gatherer };
@@ -96,6 +102,7 @@ async function issueOurs(input: TlsInput, owners: Owners): Promise<TlsState> {
     servedByServiceCa: new Set(),
     strangers: strangersOf(owners),
     issued: [...(ca === oldCa ? [] : [names.ca]), ...plan.issue.map((name) => secrets[name])],
+    missing: {},
     problems: [],
     afterMs: plan.afterMs,
   };
@@ -135,9 +142,11 @@ function relyOnServiceCa(input: TlsInput, owners: Owners, published: readonly st
     if (owner === "unknown") return asksServiceCa(live.get(serviceKeys[name]));
     return owner !== "other" && !ours.includes(name);
   });
+  const missing: Partial<Record<ServingName, number>> = {};
+  for (const name of wanted) if (owners[name] === "nobody") missing[name] = input.missing[name] ?? nowMs;
   const problems = wanted.flatMap((name) => {
     const operand = operands.find((one) => keyOf(one) === secretKeys[name]);
-    const message = owners[name] === "nobody" ? problemOfService(live.get(serviceKeys[name]), nowMs) : undefined;
+    const message = problemOf(live.get(serviceKeys[name]), missing[name] ?? nowMs, nowMs);
     return operand === undefined || message === undefined ? [] : [{ operand, message }];
   });
   return {
@@ -149,6 +158,7 @@ function relyOnServiceCa(input: TlsInput, owners: Owners, published: readonly st
     servedByServiceCa: new Set(asks),
     strangers: strangersOf(owners),
     issued: [],
+    missing,
     problems,
     afterMs: problems.length > 0 ? patienceMs : plan.afterMs,
   };
