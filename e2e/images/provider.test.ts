@@ -1,12 +1,12 @@
 /** `cluster:up --provider k3s` where the Docker engine runs no privileged containers, as that of the tests (hack/docker.ts). */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { cloneDir } from "../../hack/cache.ts";
-import { docker } from "./world.ts";
+import { docker, loadedImages } from "./world.ts";
 
 const state = mkdtempSync(join(tmpdir(), "runtime-insights-k3s-"));
 test.after(() => rmSync(state, { recursive: true }));
@@ -18,7 +18,7 @@ const cluster = (...args: readonly string[]) =>
   });
 
 /** What a cluster could leave behind. */
-async function left(): Promise<unknown> {
+async function left() {
   const engine = await docker();
   const [containers, images, volumes] = [
     await engine.listContainers({ all: true }),
@@ -43,6 +43,27 @@ test("refused in one sentence with the engine's own words and what to do, exit c
     /^this Docker engine cannot run privileged containers, which K3s is \(.*(operation not permitted|capabilit).*\): use an engine that can, or leave --provider k3s out: .*\n$/,
   );
   assert.equal(await left(), before);
+});
+
+/** As `up` leaves it when it is killed before K3s is up. */
+async function halfMade(): Promise<void> {
+  const [image] = await loadedImages();
+  await (await docker()).createContainer({ Image: image?.ref ?? "", Labels: { "runtime-insights.cluster": "k" } });
+  mkdirSync(join(state, "clusters/k"), { recursive: true });
+  writeFileSync(join(state, "clusters/k/k3s.json"), "{}");
+}
+
+test("one that is half made: not up, not taken for a cluster of machines, and taken down whole", async () => {
+  await loadedImages();
+  const before = (await left()).containers;
+  await halfMade();
+  assert.match(cluster("kubeconfig", "--name", "k").stderr, /^cluster "k" is not up: .* --provider k3s --name k\n$/);
+  assert.match(cluster("up", "--name", "k").stderr, /^cluster "k" is one of K3s: take it down first/);
+  const { status, stderr } = cluster("down", "--name", "k");
+  assert.is(status, 0, stderr);
+  assert.match(stderr, /Cluster "k" is gone: removed 1 container and files below /);
+  assert.equal((await left()).containers, before);
+  assert.not(existsSync(join(state, "clusters/k")));
 });
 
 test("the other commands go on as if nobody had asked", () => {
