@@ -40,6 +40,22 @@ test("a key that is asked for while it runs, however often, runs once more, and 
   await queue.stop();
 });
 
+test("an appointment in a month is none for now", async () => {
+  let runs = 0;
+  const queue = new KeyedQueue({
+    ...quiet,
+    run: async () => {
+      runs += 1;
+      return { afterMs: 30 * 24 * 3_600_000 };
+    },
+  });
+  queue.add("a");
+  await until("the first run", () => runs === 1);
+  await sleep(30);
+  assert.is(runs, 1);
+  await queue.stop();
+});
+
 test("keys do not wait for each other", async () => {
   const seen: string[] = [];
   const queue = new KeyedQueue({

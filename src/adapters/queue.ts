@@ -19,6 +19,9 @@ interface Entry {
   startedMs: number;
 }
 
+/** A timer of more than 24 days would fire at once. */
+const longestMs = 24 * 60 * 60_000;
+
 export class KeyedQueue {
   readonly #options: QueueOptions;
   readonly #entries = new Map<string, Entry>();
@@ -34,9 +37,10 @@ export class KeyedQueue {
     this.addAfter(key, 0);
   }
 
-  /** Runs the key at the latest after that time; an earlier appointment stays. */
-  addAfter(key: string, afterMs: number): void {
+  /** Runs the key at the latest after that time, and after a day in any case; an earlier appointment stays. */
+  addAfter(key: string, wantedMs: number): void {
     if (this.#abort.signal.aborted) return;
+    const afterMs = Math.min(wantedMs, longestMs);
     const entry = this.#entry(key);
     if (entry.isRunning && afterMs <= 0) {
       entry.isAskedAgain = true;

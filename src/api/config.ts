@@ -48,7 +48,7 @@ const labelKey = "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0
 
 const toleration = z
   .object({
-    key: z.string().max(316).optional(),
+    key: z.string().max(317).optional(),
     operator: z.enum(["Exists", "Equal"]).optional(),
     value: z.string().max(63).optional(),
     effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]).optional(),

@@ -10,11 +10,11 @@ const equal: readonly (readonly [written: string | number, canonical: string])[]
   ["1024Ti", "1Pi"],
   ["1000T", "1P"],
   ["0.5", "500m"],
-  ["0.0001", "100u"],
-  ["0.0005", "500u"],
-  ["0.000000001", "1n"],
   // Rounded up.
-  ["0.000000001m", "1n"],
+  ["0.0001", "1m"],
+  ["0.0011", "2m"],
+  ["0.000000001m", "1m"],
+  ["1500u", "2m"],
   ["1.5Gi", "1536Mi"],
   ["999999999999999Ti", "9223372036854775807"],
 ];
@@ -26,7 +26,7 @@ for (const [written, canonical] of equal)
 const different: readonly (readonly [string, string])[] = [
   ["1", "1m"],
   ["1Gi", "1G"],
-  ["100u", "101u"],
+  ["1m", "1001u"],
   ["1k", "1Ki"],
 ];
 for (const [one, other] of different)
