@@ -94,13 +94,13 @@ const faults: readonly Fault[] = [
       for (const watch of proxy.watches()) watch.end();
     }),
     forMs: 10_000,
-    maxRequests: 250,
+    maxRequests: 160,
   },
   {
     name: "connections are reset twice a second",
     begin: every(500, (proxy) => proxy.cutSockets()),
     forMs: 6_000,
-    maxRequests: 300,
+    maxRequests: 180,
   },
   {
     name: "too many requests: come back in 2 s",

@@ -108,7 +108,7 @@ export function watchHealth(operator: OperatorProcess): { stop(): readonly strin
       },
       (cause: unknown) => bad.push(String(cause)),
     );
-  }, 250);
+  }, 250).unref();
   return {
     stop: () => {
       clearInterval(timer);
