@@ -49,6 +49,8 @@ export class OperandLoop {
   #going: Going | undefined;
   /** Certificates that OpenShift's service CA owes us. */
   #missing: Missing = {};
+  /** Until then clients and servers may not trust each other, so nothing is gathered. */
+  #heldUntilMs = 0;
   #movingSinceMs: number | undefined;
   #runs = 0;
   /** Runs in a row in which a write failed. */
@@ -116,7 +118,8 @@ export class OperandLoop {
     const removing = isGoing || [health.node, health.gatherer].some(({ reason }) => reason === "Removing");
     this.#failures = failed.length > 0 ? this.#failures + 1 : 0;
     const retryMs = failed.length > 0 ? Math.min(1_000 * 2 ** this.#failures, 5 * 60_000) : undefined;
-    const waits = [tlsAfterMs, judged.afterMs, retryMs, removing ? removingMs : undefined];
+    const heldMs = nowMs < this.#heldUntilMs ? this.#heldUntilMs - nowMs : undefined;
+    const waits = [heldMs, tlsAfterMs, judged.afterMs, retryMs, removing ? removingMs : undefined];
     return { afterMs: Math.min(...waits.filter((ms) => ms !== undefined), 60 * 60_000) };
   }
 
@@ -193,6 +196,7 @@ export class OperandLoop {
       lastGatherMs: shared.isGathering ? nowMs : lastGatherMsOf(requests),
     });
     this.#missing = certificates?.missing ?? {};
+    if (certificates !== undefined && certificates.holdMs > 0) this.#heldUntilMs = nowMs + certificates.holdMs;
     const material = ["Secret", "ConfigMap"] as const;
     const accountUids = { node: accountUid(live, "node"), gatherer: accountUid(live, "gatherer") };
     const unaccounted = (["node", "gatherer"] as const).filter((side) => accountUids[side] === "");
@@ -297,7 +301,7 @@ export class OperandLoop {
       settings: config.settings,
       configCreatedMs: config.identity.createdMs,
       lastGatherMs: last === undefined ? undefined : Date.parse(last.startTime),
-      gathererReady: gatherer.state === "ready",
+      gathererReady: gatherer.state === "ready" && nowMs >= this.#heldUntilMs,
       nodes: decisions.node.kind === "install" || (decisions.node.kind === "wait" && node.state !== "off"),
       nodesSettled: this.#movingSinceMs === undefined || nowMs - this.#movingSinceMs >= settleMs,
     };

@@ -7,6 +7,7 @@ import {
   configPath,
   featureGatePath,
   requestPath,
+  serviceCaName,
 } from "../adapters/cluster.ts";
 import type { Connection } from "../adapters/connection.ts";
 import { Gatherer } from "../adapters/gatherer.ts";
@@ -130,6 +131,7 @@ function watchRules(namespace: string): readonly WatchRule[] {
     { key, path: featureGatePath, fieldSelector: "metadata.name=cluster" },
     { key, path: clusterVersionPath, fieldSelector: "metadata.name=version" },
     { key, path: apiServerPath, fieldSelector: "metadata.name=cluster" },
+    { key, path: collectionPath("ConfigMap", namespace), fieldSelector: `metadata.name=${serviceCaName}` },
     ...labelled.map((kind) => ({
       key,
       path: collectionPath(kind, namespace),

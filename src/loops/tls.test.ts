@@ -61,6 +61,19 @@ for (const { what, kind, name, issued } of damages)
     assert.ok(isTrusted(world.bundle(), world.shown(), startMs + dayMs));
   });
 
+test("CA and bundle are both lost: all is made anew, and nobody is asked until volumes have followed", async () => {
+  const world = new TlsWorld();
+  assert.is((await world.pass(startMs))?.holdMs, 0);
+  for (const [kind, name] of [
+    ["Secret", names.ca],
+    ["ConfigMap", names.caBundle],
+  ] as const)
+    world.live.delete(key(kind, name));
+  assert.is((await world.pass(startMs + minuteMs))?.holdMs, 3 * minuteMs);
+  assert.ok(isTrusted(world.bundle(), world.shown(), startMs + minuteMs));
+  assert.is((await world.pass(startMs + 2 * minuteMs))?.holdMs, 0);
+});
+
 test("a CA Secret or a bundle of somebody else: nothing is issued", async () => {
   for (const [kind, name] of [
     ["Secret", names.ca],

@@ -30,6 +30,8 @@ export interface TlsState {
   readonly missing: Missing;
   /** What it owes us for too long. */
   readonly problems: readonly { readonly operand: Operand; readonly message: string }[];
+  /** Nobody may be asked for so long: trust was cut, and volumes have to follow. */
+  readonly holdMs: number;
   readonly afterMs: number;
 }
 
@@ -89,6 +91,7 @@ async function issueOurs(input: TlsInput, owners: Owners): Promise<TlsState> {
     lastGatherMs,
   });
   const ca = plan.issueCa || oldCa === undefined ? await issueCa(nowMs) : oldCa;
+  const isCut = ca !== oldCa && trusted.length === 0 && Object.values(pairs).some((pair) => pair !== undefined);
   const kept = trusted.filter((pem) => plan.keepTrusted.includes(inspect(pem, [])?.fingerprint ?? ""));
   const serving: Partial<Record<ServingName, KeyPair>> = {};
   for (const name of wanted) {
@@ -104,6 +107,7 @@ async function issueOurs(input: TlsInput, owners: Owners): Promise<TlsState> {
     issued: [...(ca === oldCa ? [] : [names.ca]), ...plan.issue.map((name) => secrets[name])],
     missing: {},
     problems: [],
+    holdMs: isCut ? followMs : 0,
     afterMs: plan.afterMs,
   };
 }
@@ -160,10 +164,13 @@ function relyOnServiceCa(input: TlsInput, owners: Owners, published: readonly st
     issued: [],
     missing,
     problems,
+    holdMs: 0,
     afterMs: problems.length > 0 ? patienceMs : plan.afterMs,
   };
 }
 
+/** Within this, volumes follow what they are made of, and proxies what is in them. */
+const followMs = 3 * 60_000;
 const caKey = keyOf({ kind: "Secret", name: names.ca });
 const bundleKey = keyOf({ kind: "ConfigMap", name: names.caBundle });
 const keysOf = (kind: string, of: Readonly<Record<ServingName, string>>): Readonly<Record<ServingName, string>> => ({
