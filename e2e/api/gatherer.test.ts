@@ -302,7 +302,8 @@ test("as a server under the shipped permissions: a gather ordered, its archive r
     "--port",
     String(port),
   ];
-  const serving = () => start([...args, "--metrics-port", String(port + 1), "--token-file", "/nonexistent"]);
+  const serving = () =>
+    start([...args, "--metrics-port", String(port + 1), "--health-port", "0", "--token-file", "/nonexistent"]);
   const progress = async () => {
     const answer = await request(`${url}/v1/gathers/uid-1`);
     return gatherProgressSchema.parse(await answer.body.json());

@@ -12,7 +12,7 @@ import { Connection } from "../../src/adapters/connection.ts";
 import { operatorMetrics } from "../../src/adapters/operator-metrics.ts";
 import { createLogger } from "../../src/adapters/telemetry.ts";
 import { apiGroup, type KubeObject, kubeObjectSchema } from "../../src/api/object.ts";
-import { keyOf, kinds, names, type Operand, operands } from "../../src/core/operands.ts";
+import { keyOf, kinds, names, type Operand, operands, type Side } from "../../src/core/operands.ts";
 import { type RunningOperator, startOperator } from "../../src/loops/operator.ts";
 import type { UploadOptions } from "../../src/loops/uploads.ts";
 
@@ -259,6 +259,15 @@ export class OperatorWorld {
   }
 }
 
-export const nodeSide = operands.filter(({ side }) => side === "node").map(keyOf);
-export const gathererSide = operands.filter(({ side }) => side === "gatherer").map(keyOf);
+/** Of a cluster without prometheus-operator's kinds. */
+export const nodeSide = keysOf("node");
+export const gathererSide = keysOf("gatherer");
+/** Objects of kinds that only a cluster with prometheus-operator serves. */
+export const monitoring = operands.filter(({ kind }) => kinds[kind].apiVersion.startsWith("monitoring.")).map(keyOf);
+
+function keysOf(side: Side): readonly string[] {
+  return operands
+    .filter((one) => one.side === side && !kinds[one.kind].apiVersion.startsWith("monitoring."))
+    .map(keyOf);
+}
 export const allKinds = Object.keys(kinds);

@@ -71,7 +71,7 @@ export class RealGatherer {
       { stdio: "ignore" },
     );
     const serve = ["serve", "--kubeconfig", account, "--namespace", namespace, "--directory", directory];
-    const ports = ["--port", `${port}`, "--metrics-port", `${metricsPort}`];
+    const ports = ["--port", `${port}`, "--metrics-port", `${metricsPort}`, "--health-port", "0"];
     const program = join(cloneDir, "src/bin/gatherer.ts");
     const real = new RealGatherer(gathers, directory, `https://127.0.0.1:${proxyPort}`, proxy, () =>
       spawn(process.execPath, [program, ...serve, ...ports, ...more], { stdio: "ignore" }),

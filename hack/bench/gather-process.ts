@@ -74,6 +74,7 @@ export async function startGatherer({ bundle }: Programs, files: Files, namespac
     [
       ...[...flags, join(bundle, "gatherer.js"), "serve", "--kubeconfig", files.kubeconfig],
       ...["--directory", join(files.dir, "archives"), "--port", String(port), "--metrics-port", String(port + 1)],
+      ...["--health-address", "127.0.0.1", "--health-port", "0"],
       ...["--ca-file", files.exporterCa, "--token-file", files.exporterToken],
     ],
     {

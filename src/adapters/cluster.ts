@@ -126,6 +126,17 @@ export class Cluster {
     return (await this.#read(path)).kind === "found";
   }
 
+  /**
+   * The class that OpenShift has for pods that a user would miss before others of theirs; undefined where there is none, since a pod
+   * that names a class that does not exist is never made. Throws when it cannot be read, lest every pod be made anew.
+   */
+  async priorityClass(): Promise<string | undefined> {
+    const name = "openshift-user-critical";
+    const read = readOf(await this.#api.call({ path: `/apis/scheduling.k8s.io/v1/priorityclasses/${name}` }));
+    if (read.kind === "failed") throw new Error(`reading PriorityClass ${name}: ${read.message}`);
+    return read.kind === "found" ? name : undefined;
+  }
+
   /** The uid of our namespace, which tells this installation from another. */
   async namespaceUid(): Promise<string> {
     const read = await this.#read(`/api/v1/namespaces/${this.#namespace}`);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Registry } from "prom-client";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { alertNames, alertRules } from "../core/alerts.ts";
 import { gatherMetrics } from "./gather-metrics.ts";
 import { operatorMetrics } from "./operator-metrics.ts";
 
@@ -52,6 +53,48 @@ test("the operator's counters are there from the start", async () => {
   assert.match(said, /operator_gate_state\{state="disabled"\} 1/);
   assert.match(said, /operator_gate_state\{state="enabled"\} 0/);
   assert.match(said, /operator_condition\{type="Degraded"\} -1/);
+});
+
+const rules = alertRules("ns");
+
+test("alerts speak of metrics that there are, in this namespace, with labels that they have", async () => {
+  const known = new Map(
+    [...(await coded(operatorMetrics)), ...(await coded(gatherMetrics))].map((text) => {
+      const [, name = "", labels = ""] = /^([a-z_]+)\{(.*)\}$/.exec(text) ?? [];
+      return [name, labels.split(",")];
+    }),
+  );
+  for (const { alert, expr } of rules) {
+    const used = [...expr.matchAll(/(runtime_insights_[a-z_]+)(\{[^}]*\})?/g)];
+    assert.ok(used.length > 0, alert);
+    for (const [, name = "", matchers = ""] of used) {
+      const labels = known.get(name);
+      assert.ok(labels, `${alert}: ${name}`);
+      assert.match(matchers, /^\{namespace="ns"/, alert);
+      for (const [, label = ""] of matchers.matchAll(/([a-z_]+)!?=/g))
+        assert.ok(label === "namespace" || labels.includes(label), `${alert}: ${name} has no label ${label}`);
+    }
+  }
+});
+
+test("every alert has its heading in docs/conditions.md, to which it links, and no other has", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/conditions.md"), "utf8");
+  assert.equal(
+    [...page.matchAll(/^### (\w+)$/gm)].map(([, name]) => name),
+    [...alertNames],
+  );
+  for (const { alert, annotations } of rules)
+    assert.ok(annotations.runbook_url.endsWith(`/docs/conditions.md#${alert.toLowerCase()}`), alert);
+});
+
+test("metrics are in base units: counters end in _total, durations and times in _seconds", async () => {
+  const registry = new Registry();
+  operatorMetrics(registry);
+  gatherMetrics(registry);
+  for (const { name, type } of await registry.getMetricsAsJSON()) {
+    assert.is(name.endsWith("_total"), String(type) === "counter", name);
+    assert.not.match(name, /_(ms|milliseconds|minutes|hours|kb|mb|percent)(_|$)/, name);
+  }
 });
 
 test.run();

@@ -9,6 +9,13 @@ const gateStates = ["enabled", "disabled", "not listed", "unknown", "no API"] as
 export const loopNames = ["operands", "gathers", "uploads"] as const;
 export type LoopName = (typeof loopNames)[number];
 
+export interface Gathering {
+  /** 0: none are due. */
+  readonly intervalMs: number;
+  /** Of gathers of all namespaces; 0: none is known. */
+  readonly lastSuccessMs: number;
+}
+
 export interface OperatorMetrics {
   readonly runs: Counter<"loop" | "result">;
   readonly runSeconds: Histogram<"loop">;
@@ -19,6 +26,7 @@ export interface OperatorMetrics {
   countUpload(result: UploadReason): void;
   /** Undefined: none is known. */
   setLastUpload(timeMs: number | undefined): void;
+  setGathering(gathering: Gathering): void;
   setGate(state: GateState): void;
   setCondition(type: string, status: string): void;
   /** Not leading: nothing is known of gate and conditions, which the leader tells. */
@@ -55,6 +63,16 @@ export function operatorMetrics(registry: Registry): OperatorMetrics {
     name: "runtime_insights_operator_gathers_total",
     help: "RuntimeGathers that ended.",
     labelNames: ["result"],
+    registers,
+  });
+  const interval = new Gauge({
+    name: "runtime_insights_operator_gather_interval_seconds",
+    help: "How often all namespaces are to be gathered; 0 when they are not.",
+    registers,
+  });
+  const lastSuccess = new Gauge({
+    name: "runtime_insights_operator_last_successful_gather_timestamp_seconds",
+    help: "When the newest gather of all namespaces that wrote its archive ended; 0 when none is known.",
     registers,
   });
   const uploads = new Counter({
@@ -99,6 +117,10 @@ export function operatorMetrics(registry: Registry): OperatorMetrics {
   for (const result of uploadReasons) uploads.inc({ result }, 0);
   for (const state of gateStates) gate.set({ state }, 0);
   for (const type of conditionTypes) condition.set({ type }, -1);
+  const setGathering = ({ intervalMs, lastSuccessMs }: Gathering) => {
+    interval.set(intervalMs / 1000);
+    lastSuccess.set(lastSuccessMs / 1000);
+  };
   return {
     runs,
     runSeconds,
@@ -108,6 +130,7 @@ export function operatorMetrics(registry: Registry): OperatorMetrics {
     uploadSeconds,
     countUpload: (result) => uploads.inc({ result }),
     setLastUpload: (timeMs) => lastUpload.set((timeMs ?? 0) / 1000),
+    setGathering,
     setGate: (now) => {
       for (const state of gateStates) gate.set({ state }, state === now ? 1 : 0);
     },
@@ -116,6 +139,7 @@ export function operatorMetrics(registry: Registry): OperatorMetrics {
       if (isLeader) return;
       for (const state of gateStates) gate.set({ state }, 0);
       for (const type of conditionTypes) condition.set({ type }, -1);
+      setGathering({ intervalMs: 0, lastSuccessMs: 0 });
     },
     setCondition: (type, status) => condition.set({ type }, status === "True" ? 1 : status === "False" ? 0 : -1),
   };

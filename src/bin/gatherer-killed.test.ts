@@ -73,7 +73,16 @@ async function start(strace: readonly string[] = []): Promise<Gatherer> {
   const args = ["serve", "--kubeconfig", join(directory, "kubeconfig"), "--directory", folder, "--port", "0"];
   const tracer = strace.length === 0 ? [] : ["strace", "-D", "-f", "-qq", ...strace];
   const gatherer = [process.execPath, join(import.meta.dirname, "gatherer.ts"), ...args];
-  const [program = "", ...rest] = [...tracer, ...gatherer, "--metrics-port", "0", "--retention", "2"];
+  const [program = "", ...rest] = [
+    ...tracer,
+    ...gatherer,
+    "--metrics-port",
+    "0",
+    "--health-port",
+    "0",
+    "--retention",
+    "2",
+  ];
   const child = spawn(program, rest, {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, UV_THREADPOOL_SIZE: "1", LOG_LEVEL: "info" },

@@ -16,7 +16,7 @@ import { gatherMetrics } from "../adapters/gather-metrics.ts";
 import { ImageCache } from "../adapters/images.ts";
 import { Journal } from "../adapters/journal.ts";
 import { serveGatherer } from "../adapters/server.ts";
-import { createLogger, type LogLevel, logLevels, serveMetrics } from "../adapters/telemetry.ts";
+import { createLogger, type LogLevel, logLevels, serveHealth, serveMetrics } from "../adapters/telemetry.ts";
 import { ownExporters } from "../core/exporters.ts";
 import type { GatherWorld } from "../loops/gather-world.ts";
 import { GatherRuns } from "../loops/runs.ts";
@@ -39,7 +39,9 @@ options of serve:
   --address ADDRESS         of the REST interface, default 127.0.0.1
   --port PORT               default 8080
   --metrics-address ADDRESS default 127.0.0.1
-  --metrics-port PORT       default 9090`;
+  --metrics-port PORT       default 9090
+  --health-address ADDRESS  of /healthz and /readyz, default 0.0.0.0
+  --health-port PORT        default 8081`;
 
 const options = {
   help: { type: "boolean", short: "h" },
@@ -56,6 +58,8 @@ const options = {
   port: { type: "string" },
   "metrics-address": { type: "string" },
   "metrics-port": { type: "string" },
+  "health-address": { type: "string" },
+  "health-port": { type: "string" },
 } as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
@@ -131,12 +135,20 @@ async function serve(values: Values): Promise<void> {
     },
     registry,
   );
+  const health = await serveHealth(
+    {
+      address: values["health-address"] ?? "0.0.0.0",
+      port: wholeNumber(values["health-port"], "health-port", 8081),
+    },
+    { live: () => true, ready: () => true },
+  );
   log.info({ version: manifest.version, port: server.port, metricsPort: metrics.port, directory }, "Gatherer started");
   await terminated();
   log.info("Gatherer stopping");
   await runs.stop();
   await server.close();
   await metrics.close();
+  await health.close();
   await api.close();
 }
 

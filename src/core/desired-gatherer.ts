@@ -1,15 +1,18 @@
 /** The gatherer side: the process that reads the cluster's pods and asks the nodes, and who may talk to it. */
 import type { Authority, DesiredInput, Draft, KeyPair } from "./desired-input.ts";
+import { alerts, operatorMonitor, serviceMonitor } from "./desired-monitoring.ts";
+import { networkPolicy } from "./desired-network.ts";
 import {
   apiTokenMount,
   apiTokenVolume,
   bindingToShippedRole,
-  ingressOnlyFrom,
   managementAnnotation,
+  metricsProxyContainer,
   proxyContainer,
   restrictedContainer,
   servedBy,
   serviceAccount,
+  servicePorts,
   tlsSecret,
 } from "./desired-parts.ts";
 import { accountAnnotation, audiences, nameLabel, names } from "./operands.ts";
@@ -27,7 +30,6 @@ export const gathererCommand: readonly string[] = [
 ];
 /** A thousand TLS connections scatter over the C library's arenas what one of them would hold. */
 export const gathererMemoryEnv = { name: "MALLOC_ARENA_MAX", value: "1" } as const;
-const operatorPods = "runtime-insights-operator";
 
 export function gathererSide(
   input: DesiredInput,
@@ -46,8 +48,11 @@ export function gathererSide(
     bindingToShippedRole(names.reader, namespace),
     ...tlsSecret(names.gathererTls, serving),
     { ...service, ...servedBy(input, "gatherer", names.gathererTls) },
-    ingressOnlyFrom(names.gatherer, names.gatherer, operatorPods),
+    networkPolicy(names.gatherer, { from: names.operator, to: names.extractor }),
     deployment(input),
+    operatorMonitor(),
+    serviceMonitor({ name: names.gatherer, service: names.gatherer, serverName: names.gatherer, namespace }),
+    alerts(namespace),
   ];
 }
 
@@ -59,13 +64,17 @@ const service: Draft = {
     spec: {
       type: "ClusterIP",
       selector: labels,
-      ports: [{ name: "https", port: 8443, protocol: "TCP", targetPort: "https" }],
+      ports: servicePorts,
     },
   },
 };
 
-function deployment({ images, settings, namespace, accountUids, tls }: DesiredInput): Draft {
+/** Of the gatherer itself: a proxy that is late is no reason to end a gather. */
+const healthPort = { name: "health", containerPort: 8081, protocol: "TCP" } as const;
+
+function deployment({ images, settings, namespace, accountUids, tls, priorityClass }: DesiredInput): Draft {
   const { emptyDir, retention } = settings.storage;
+  const proxy = { image: images.proxy, tlsVolume: "tls", tls };
   return {
     kind: "Deployment",
     name: names.gatherer,
@@ -89,6 +98,7 @@ function deployment({ images, settings, namespace, accountUids, tls }: DesiredIn
             serviceAccountName: names.gatherer,
             automountServiceAccountToken: false,
             nodeSelector: { "kubernetes.io/os": "linux" },
+            ...(priorityClass === undefined ? {} : { priorityClassName: priorityClass }),
             securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
             containers: [
               {
@@ -105,6 +115,13 @@ function deployment({ images, settings, namespace, accountUids, tls }: DesiredIn
                     ? []
                     : [{ name: "RETAIN_SECONDS", value: String(Math.ceil(retention.age / 1000)) }]),
                 ],
+                ports: [healthPort],
+                livenessProbe: {
+                  httpGet: { path: "/healthz", port: healthPort.name },
+                  periodSeconds: 20,
+                  timeoutSeconds: 5,
+                  failureThreshold: 6,
+                },
                 resources: { requests: { cpu: "10m", memory: "100Mi" } },
                 terminationMessagePolicy: "FallbackToLogsOnError",
                 securityContext: restrictedContainer,
@@ -115,13 +132,8 @@ function deployment({ images, settings, namespace, accountUids, tls }: DesiredIn
                   apiTokenMount,
                 ],
               },
-              proxyContainer({
-                image: images.proxy,
-                upstreamPort: 8080,
-                audience: audiences.gatherer,
-                tlsVolume: "tls",
-                tls,
-              }),
+              proxyContainer({ ...proxy, upstreamPort: 8080, audience: audiences.gatherer }),
+              metricsProxyContainer({ ...proxy, upstreamPort: 9090 }),
             ],
             volumes: [
               { name: "archives", emptyDir: { sizeLimit: emptyDir.sizeLimit } },

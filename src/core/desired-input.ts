@@ -37,8 +37,10 @@ export interface DesiredInput {
   readonly tls: ServerTls;
   /** Whose certificates OpenShift's service CA makes. */
   readonly servedByServiceCa: ReadonlySet<ServingName>;
-  /** The cluster serves SecurityContextConstraints. */
-  readonly scc: boolean;
+  /** Of `optionalKinds`, those that the cluster does not serve. */
+  readonly unserved: ReadonlySet<OperandKind>;
+  /** The class of pods that may displace others but not the cluster's own; undefined where the cluster has none. */
+  readonly priorityClass: string | undefined;
 }
 
 /** An object before main's own labels and owner are on it. */

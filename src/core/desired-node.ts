@@ -1,15 +1,19 @@
 /** The node side: the DaemonSet that looks into containers, and what lets it run and be asked. */
 import { defaultSettings } from "../api/config.ts";
 import type { DesiredInput, Draft, KeyPair } from "./desired-input.ts";
+import { serviceMonitor } from "./desired-monitoring.ts";
+import { networkPolicy } from "./desired-network.ts";
 import {
   apiTokenVolume,
   bindingToShippedRole,
-  ingressOnlyFrom,
   managementAnnotation,
+  metricsProxyContainer,
+  ports,
   proxyContainer,
   restrictedContainer,
   servedBy,
   serviceAccount,
+  servicePorts,
   tlsSecret,
 } from "./desired-parts.ts";
 import { extractorSecurity, securityContextConstraints } from "./desired-security.ts";
@@ -21,16 +25,17 @@ const unprivilegedId = 65_532;
 const labels = { [nameLabel]: names.extractor };
 
 export function nodeSide(input: DesiredInput, serving: KeyPair | undefined): readonly Draft[] {
-  const { namespace, scc, settings } = input;
+  const { namespace, settings } = input;
   return [
-    ...(scc ? [securityContextConstraints(settings.extractor.securityProfile)] : []),
+    securityContextConstraints(settings.extractor.securityProfile),
     serviceAccount(names.extractor),
     bindingToShippedRole(names.extractor, namespace),
     ...tlsSecret(names.exporterTls, serving),
     proxyConfig(namespace),
     { ...service, ...servedBy(input, "exporter", names.exporterTls) },
-    ingressOnlyFrom(names.extractor, names.extractor, names.gatherer),
+    networkPolicy(names.extractor, { from: names.gatherer }),
     daemonSet(input),
+    serviceMonitor({ name: names.exporter, service: names.extractor, serverName: names.exporter, namespace }),
   ];
 }
 
@@ -57,13 +62,13 @@ const service: Draft = {
     spec: {
       clusterIP: "None",
       selector: labels,
-      ports: [{ name: "https", port: 8443, protocol: "TCP", targetPort: "https" }],
+      ports: servicePorts,
     },
   },
 };
 
 function daemonSet(input: DesiredInput): Draft {
-  const { nodeSelector, tolerations, priorityClassName } = input.settings.extractor;
+  const { nodeSelector, tolerations, priorityClassName = input.priorityClass } = input.settings.extractor;
   return {
     kind: "DaemonSet",
     name: names.extractor,
@@ -90,7 +95,7 @@ function daemonSet(input: DesiredInput): Draft {
             ...(tolerations === undefined ? {} : { tolerations }),
             ...(priorityClassName === undefined ? {} : { priorityClassName }),
             securityContext: { fsGroup: unprivilegedId },
-            containers: [proxy(input), exporter(input), extractor(input)],
+            containers: [...proxies(input), exporter(input), extractor(input)],
             volumes: [
               // In memory: the kernel itself holds it to its size, and answers live for a second.
               { name: "data", emptyDir: { medium: "Memory", sizeLimit: "128Mi" } },
@@ -106,16 +111,12 @@ function daemonSet(input: DesiredInput): Draft {
   };
 }
 
-function proxy({ images, tls }: DesiredInput): Readonly<Record<string, unknown>> {
-  return proxyContainer({
-    image: images.proxy,
-    upstreamPort: 8000,
-    audience: audiences.exporter,
-    configVolume: "proxy-config",
-    tlsVolume: "tls",
-    tls,
-    runAsUser: unprivilegedId,
-  });
+function proxies({ images, tls }: DesiredInput): readonly Readonly<Record<string, unknown>>[] {
+  const behind = { image: images.proxy, upstreamPort: 8000, tlsVolume: "tls", tls, runAsUser: unprivilegedId };
+  return [
+    proxyContainer({ ...behind, audience: audiences.exporter, configVolume: "proxy-config" }),
+    metricsProxyContainer(behind),
+  ];
 }
 
 function exporter({ images }: DesiredInput): Readonly<Record<string, unknown>> {
@@ -124,6 +125,13 @@ function exporter({ images }: DesiredInput): Readonly<Record<string, unknown>> {
     image: images.exporter,
     imagePullPolicy: "IfNotPresent",
     command: ["/exporter"],
+    // It listens on the loopback address only, so the kubelet asks through the proxy, whose /healthz is open and asks nobody.
+    livenessProbe: {
+      httpGet: { path: "/healthz", port: ports.https.containerPort, scheme: "HTTPS" },
+      periodSeconds: 30,
+      timeoutSeconds: 10,
+      failureThreshold: 6,
+    },
     resources: { requests: { cpu: "10m", memory: "16Mi" } },
     terminationMessagePolicy: "FallbackToLogsOnError",
     securityContext: { ...restrictedContainer, runAsUser: unprivilegedId, runAsGroup: unprivilegedId },

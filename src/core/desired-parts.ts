@@ -69,76 +69,105 @@ export const restrictedContainer = {
   seccompProfile: { type: "RuntimeDefault" },
 } as const;
 
-export interface ProxyOptions {
+/** Where kube-rbac-proxy listens in front of what a part does, and in front of its metrics. */
+export const ports = {
+  https: { name: "https", containerPort: 8443, protocol: "TCP" },
+  metrics: { name: "metrics", containerPort: 9443, protocol: "TCP" },
+} as const;
+
+export const servicePorts = [
+  { name: "https", port: 8443, protocol: "TCP", targetPort: "https" },
+  { name: "metrics", port: 9443, protocol: "TCP", targetPort: "metrics" },
+] as const;
+
+interface ProxyOptions {
   readonly image: string;
   /** Where the container behind it listens, on the pod's loopback address. */
   readonly upstreamPort: number;
-  readonly audience: string;
-  /** A volume with `config.yaml`, for static authorisation. */
-  readonly configVolume?: string;
   readonly tlsVolume: string;
   /** The cluster's TLS profile. */
   readonly tls: ServerTls;
   readonly runAsUser?: number;
 }
 
+interface ServiceProxyOptions extends ProxyOptions {
+  readonly audience: string;
+  /** A volume with `config.yaml`, for static authorisation. */
+  readonly configVolume?: string;
+}
+
 /** kube-rbac-proxy on 8443; `/healthz` is open and reaches the container behind it, so its probe covers both. */
-export function proxyContainer(options: ProxyOptions): Readonly<Record<string, unknown>> {
-  const { image, upstreamPort, audience, configVolume, tlsVolume, tls, runAsUser } = options;
+export function proxyContainer(options: ServiceProxyOptions): Container {
+  const { audience, configVolume } = options;
+  return {
+    ...proxyBase(options, ports.https, [
+      `--auth-token-audiences=${audience}`,
+      "--ignore-paths=/healthz",
+      ...(configVolume === undefined ? [] : ["--config-file=/etc/kube-rbac-proxy/config.yaml"]),
+    ]),
+    readinessProbe: {
+      httpGet: { path: "/healthz", port: ports.https.name, scheme: "HTTPS" },
+      periodSeconds: 10,
+      timeoutSeconds: 5,
+      failureThreshold: 3,
+    },
+    volumeMounts: [
+      ...proxyMounts(options),
+      ...(configVolume === undefined
+        ? []
+        : [{ name: configVolume, mountPath: "/etc/kube-rbac-proxy", readOnly: true }]),
+    ],
+  };
+}
+
+/**
+ * kube-rbac-proxy on 9443, for whoever the cluster allows `get` of `/metrics`. A second process, since one has one set of audiences,
+ * and a token that is good for 8443 must be good for nothing else. No probe: without it nothing but figures is missing.
+ */
+export function metricsProxyContainer(options: ProxyOptions): Container {
+  return {
+    ...proxyBase(options, ports.metrics, ["--allow-paths=/metrics"]),
+    name: "kube-rbac-proxy-metrics",
+    resources: { requests: { cpu: "5m", memory: "16Mi" } },
+    volumeMounts: proxyMounts(options),
+  };
+}
+
+type Container = Readonly<Record<string, unknown>>;
+
+function proxyBase(
+  { image, upstreamPort, tls, runAsUser }: ProxyOptions,
+  port: (typeof ports)[keyof typeof ports],
+  access: readonly string[],
+): Container {
   return {
     name: "kube-rbac-proxy",
     image,
     imagePullPolicy: "IfNotPresent",
     args: [
-      "--secure-listen-address=:8443",
+      `--secure-listen-address=:${port.containerPort}`,
       `--upstream=http://127.0.0.1:${upstreamPort}/`,
-      `--auth-token-audiences=${audience}`,
-      "--ignore-paths=/healthz",
-      ...(configVolume === undefined ? [] : ["--config-file=/etc/kube-rbac-proxy/config.yaml"]),
+      ...access,
       "--tls-cert-file=/etc/tls/private/tls.crt",
       "--tls-private-key-file=/etc/tls/private/tls.key",
       `--tls-min-version=${tls.minVersion}`,
       `--tls-cipher-suites=${tls.cipherSuites.join(",")}`,
       "--http2-disable=true",
     ],
-    ports: [{ name: "https", containerPort: 8443, protocol: "TCP" }],
-    readinessProbe: {
-      httpGet: { path: "/healthz", port: "https", scheme: "HTTPS" },
-      periodSeconds: 10,
-      timeoutSeconds: 5,
-      failureThreshold: 3,
-    },
+    ports: [port],
     resources: { requests: { cpu: "10m", memory: "32Mi" } },
     terminationMessagePolicy: "FallbackToLogsOnError",
     securityContext: {
       ...restrictedContainer,
       ...(runAsUser === undefined ? {} : { runAsUser, runAsGroup: runAsUser }),
     },
-    volumeMounts: [
-      { name: tlsVolume, mountPath: "/etc/tls/private", readOnly: true },
-      ...(configVolume === undefined
-        ? []
-        : [{ name: configVolume, mountPath: "/etc/kube-rbac-proxy", readOnly: true }]),
-      apiTokenMount,
-    ],
   };
 }
 
-/** Lets in TCP 8443 from pods of that name in our namespace only; everything out. */
-export function ingressOnlyFrom(name: string, podName: string, fromPodName: string): Draft {
-  const podsNamed = (value: string) => ({ matchLabels: { "app.kubernetes.io/name": value } });
-  return {
-    kind: "NetworkPolicy",
-    name,
-    body: {
-      spec: {
-        podSelector: podsNamed(podName),
-        policyTypes: ["Ingress"],
-        ingress: [{ from: [{ podSelector: podsNamed(fromPodName) }], ports: [{ port: 8443, protocol: "TCP" }] }],
-      },
-    },
-  };
-}
+const proxyMounts = ({ tlsVolume }: ProxyOptions) => [
+  { name: tlsVolume, mountPath: "/etc/tls/private", readOnly: true },
+  apiTokenMount,
+];
 
 /** Keeps the workload partitioning of OpenShift's management cores. */
 export const managementAnnotation = {

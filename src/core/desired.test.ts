@@ -1,28 +1,11 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { defaultSettings, type Settings, specSchema } from "../api/config.ts";
+import { type Settings, specSchema } from "../api/config.ts";
 import type { KubeObject } from "../api/object.ts";
+import { authority, both, inputOf, serving } from "./desired.fixture.ts";
 import { desiredGathererSide, desiredNodeSide } from "./desired.ts";
-import type { DesiredInput } from "./desired-input.ts";
 import { hashAnnotation, keyOf, operands } from "./operands.ts";
 
-const serving = { certificate: "CERT", key: "KEY" };
-const authority = { ca: { certificate: "CA", key: "CAKEY" }, bundle: "CA" };
-const inputOf = (changes: Partial<DesiredInput> = {}): DesiredInput => ({
-  namespace: "ns",
-  configUid: "uid-1",
-  accountUids: { node: "uid-2", gatherer: "uid-3" },
-  images: { extractor: "e:1", exporter: "x:1", proxy: "p:1", gatherer: "g:1" },
-  settings: defaultSettings,
-  tls: { minVersion: "VersionTLS13", cipherSuites: ["A", "B"] },
-  scc: true,
-  servedByServiceCa: new Set(),
-  ...changes,
-});
-const both = (input: DesiredInput) => [
-  ...desiredGathererSide(input, authority, serving),
-  ...desiredNodeSide(input, serving),
-];
 const settings = (spec: object): Settings => specSchema.parse(spec);
 const find = (objects: readonly KubeObject[], key: string) =>
   objects.find((object) => keyOf({ kind: object.kind, name: object.metadata.name }) === key);
@@ -37,7 +20,13 @@ test("the same input gives the same bytes, and every object that the table of op
 });
 
 test("without the SCC API there is no SCC", () => {
-  assert.is(find(both(inputOf({ scc: false })), "SecurityContextConstraints/runtime-insights-extractor"), undefined);
+  assert.is(
+    find(
+      both(inputOf({ unserved: new Set(["SecurityContextConstraints"]) })),
+      "SecurityContextConstraints/runtime-insights-extractor",
+    ),
+    undefined,
+  );
 });
 
 test("a changed field changes the hash of its object only, a changed key in a Secret no hash", () => {
@@ -125,9 +114,8 @@ test("only the extractor is privileged, only the proxies hold a token for the AP
   assert.is(said.split('"privileged":true').length, 2);
   assert.match(said, /"name":"extractor"[^}]*/);
   assert.match(said, /"automountServiceAccountToken":false/);
-  assert.is(said.split('"mountPath":"/var/run/secrets/kubernetes.io/serviceaccount"').length, 2);
+  assert.is(said.split('"mountPath":"/var/run/secrets/kubernetes.io/serviceaccount"').length, 3);
   assert.not.match(said, /crio|containerd|docker/);
-  assert.is(said.split('"readOnlyRootFilesystem":true').length, 4);
 });
 
 test("with the least privilege no container is privileged, and the SCC lets in no other", () => {
@@ -137,8 +125,7 @@ test("with the least privilege no container is privileged, and the SCC lets in n
   assert.not.match(daemonSet, /"privileged":true/);
   assert.is(daemonSet.split('"add":').length, 2);
   assert.ok(daemonSet.includes(`"capabilities":{"drop":["ALL"],"add":${capabilities}}`));
-  assert.is(daemonSet.split('"seccompProfile":{"type":"RuntimeDefault"}').length, 4);
-  assert.is(daemonSet.split('"readOnlyRootFilesystem":true').length, 4);
+  assert.is(daemonSet.split('"seccompProfile":{"type":"RuntimeDefault"}').length, 5);
   const scc = text(objects, "SecurityContextConstraints/runtime-insights-extractor") ?? "";
   assert.ok(scc.includes('"allowPrivilegedContainer":false') && scc.includes(`"allowedCapabilities":${capabilities}`));
 });

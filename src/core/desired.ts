@@ -10,7 +10,7 @@ import { canonical } from "./same.ts";
 
 /** The objects of the node side, in apply order; `serving` is the exporters' certificate, unless the service CA makes it. */
 export function desiredNodeSide(input: DesiredInput, serving: KeyPair | undefined): readonly KubeObject[] {
-  return nodeSide(input, serving).map((draft) => complete(draft, input));
+  return completed(nodeSide(input, serving), input);
 }
 
 /** The objects of the gatherer side, in apply order; `serving` is the gatherer's certificate, unless the service CA makes it. */
@@ -19,7 +19,11 @@ export function desiredGathererSide(
   authority: Authority,
   serving: KeyPair | undefined,
 ): readonly KubeObject[] {
-  return gathererSide(input, authority, serving).map((draft) => complete(draft, input));
+  return completed(gathererSide(input, authority, serving), input);
+}
+
+function completed(drafts: readonly Draft[], input: DesiredInput): readonly KubeObject[] {
+  return drafts.filter(({ kind }) => !input.unserved.has(kind)).map((draft) => complete(draft, input));
 }
 
 function complete(

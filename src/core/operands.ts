@@ -6,6 +6,8 @@ export const kinds = {
     plural: "securitycontextconstraints",
     scope: "cluster",
   },
+  ServiceMonitor: { apiVersion: "monitoring.coreos.com/v1", plural: "servicemonitors", scope: "namespace" },
+  PrometheusRule: { apiVersion: "monitoring.coreos.com/v1", plural: "prometheusrules", scope: "namespace" },
   ServiceAccount: { apiVersion: "v1", plural: "serviceaccounts", scope: "namespace" },
   ClusterRoleBinding: { apiVersion: "rbac.authorization.k8s.io/v1", plural: "clusterrolebindings", scope: "cluster" },
   Secret: { apiVersion: "v1", plural: "secrets", scope: "namespace" },
@@ -16,6 +18,13 @@ export const kinds = {
   Deployment: { apiVersion: "apps/v1", plural: "deployments", scope: "namespace" },
 } as const;
 export type OperandKind = keyof typeof kinds;
+
+/** Kinds that a cluster may do without; where one is not served its objects are not wanted. */
+export const optionalKinds: ReadonlySet<OperandKind> = new Set([
+  "SecurityContextConstraints",
+  "ServiceMonitor",
+  "PrometheusRule",
+]);
 
 /** The node side is governed by the gate; the gatherer side is there whenever a valid config is managed. */
 export type Side = "node" | "gatherer";
@@ -30,6 +39,9 @@ export const names = {
   reader: "runtime-insights-reader",
   ca: "runtime-insights-ca",
   caBundle: "runtime-insights-ca-bundle",
+  /** Made by the manifests. */
+  operator: "runtime-insights-operator",
+  alerts: "runtime-insights-alerts",
 } as const;
 
 export interface Operand {
@@ -50,6 +62,9 @@ export const operands: readonly Operand[] = [
   { side: "gatherer", kind: "Service", name: names.gatherer },
   { side: "gatherer", kind: "NetworkPolicy", name: names.gatherer },
   { side: "gatherer", kind: "Deployment", name: names.gatherer },
+  { side: "gatherer", kind: "ServiceMonitor", name: names.operator },
+  { side: "gatherer", kind: "ServiceMonitor", name: names.gatherer },
+  { side: "gatherer", kind: "PrometheusRule", name: names.alerts },
   { side: "node", kind: "SecurityContextConstraints", name: names.extractor },
   { side: "node", kind: "ServiceAccount", name: names.extractor },
   { side: "node", kind: "ClusterRoleBinding", name: names.extractor },
@@ -58,6 +73,7 @@ export const operands: readonly Operand[] = [
   { side: "node", kind: "Service", name: names.exporter },
   { side: "node", kind: "NetworkPolicy", name: names.extractor },
   { side: "node", kind: "DaemonSet", name: names.extractor },
+  { side: "node", kind: "ServiceMonitor", name: names.exporter },
 ];
 
 /** What runs each side's pods, and as whom. */

@@ -68,6 +68,16 @@ export function lastGatherOf(requests: readonly GatherRequest[], identity: Confi
   };
 }
 
+/** When the newest full gather that succeeded ended; 0 when none is known. */
+export function lastSuccessMs(requests: readonly GatherRequest[], identity: ConfigIdentity): number {
+  const succeeded = requests.filter(({ status }) =>
+    status.conditions?.some(({ type, status: value }) => type === "Succeeded" && value === "True"),
+  );
+  const last = lastFull(succeeded)?.status.finishTime;
+  const { lastGather } = identity.status;
+  return Math.max(Date.parse(last ?? "") || 0, lastGather?.succeeded === true ? Date.parse(lastGather.finishTime) : 0);
+}
+
 function inventoryOf(requests: readonly GatherRequest[], identity: ConfigIdentity): ConfigStatus["inventory"] {
   const last = newest(requests, identity)?.status.inventory;
   return last !== undefined && last.length > 0 ? last : identity.status.inventory;

@@ -12,11 +12,20 @@ import { desiredGathererSide, desiredNodeSide } from "../core/desired.ts";
 import type { DesiredInput } from "../core/desired-input.ts";
 import { type FailedStep, type Health, healthOf, podsOf } from "../core/health.ts";
 import { type Going, goingOf, nodeSideView, overdue, wantedBy } from "../core/on-demand.ts";
-import { keyOf, names, type Operand, operands, type Side, workloads } from "../core/operands.ts";
+import {
+  keyOf,
+  names,
+  type Operand,
+  type OperandKind,
+  operands,
+  optionalKinds,
+  type Side,
+  workloads,
+} from "../core/operands.ts";
 import { isOurs, type Live, type Plan, planSteps, type Wish } from "../core/plan.ts";
 import { isSame } from "../core/same.ts";
 import { schedule } from "../core/schedule.ts";
-import { lastGatherOf, statusOf } from "../core/status.ts";
+import { lastGatherOf, lastSuccessMs, statusOf } from "../core/status.ts";
 import { uploadEvents } from "../core/upload.ts";
 import { keepCertificates, type Missing, type TlsState } from "./tls.ts";
 import type { OperatorWorld, Snapshot } from "./world.ts";
@@ -27,7 +36,8 @@ interface Observed {
   readonly gate: Gate;
   readonly requests: readonly GatherRequest[];
   readonly live: ReadonlyMap<string, Live>;
-  readonly scc: boolean;
+  readonly unserved: ReadonlySet<OperandKind>;
+  readonly priorityClass: string | undefined;
   readonly tls: ServerTls;
   readonly serviceCa: string | undefined;
   readonly stockExtractor: boolean;
@@ -71,6 +81,7 @@ export class OperandLoop {
     if (config.kind === "absent") {
       this.#trouble = {};
       for (const type of conditionTypes) metrics.setCondition(type, "Unknown");
+      metrics.setGathering({ intervalMs: 0, lastSuccessMs: 0 });
       shared.upload = undefined;
       this.#share({ kind: "not managed", why: "There is no config" }, nowMs);
       log.debug("No config, nothing to do");
@@ -126,8 +137,8 @@ export class OperandLoop {
   async #observe(): Promise<Observed> {
     const { cluster, nowMs } = this.#world;
     const live = new Map<string, Live>();
-    let scc = true;
-    const [config, gate, requests, namespaceUid, tls, serviceCa, stockExtractor] = await Promise.all([
+    const unserved = new Set<OperandKind>();
+    const [config, gate, requests, namespaceUid, tls, serviceCa, stockExtractor, priorityClass] = await Promise.all([
       cluster.config(),
       cluster.gate(),
       cluster.requests(),
@@ -135,13 +146,15 @@ export class OperandLoop {
       cluster.serverTls(),
       cluster.serviceCa(),
       cluster.stockExtractor(),
+      cluster.priorityClass(),
       ...operands.map(async (operand) => {
         const read = await cluster.operand(operand);
-        if (read.kind === "no API" && operand.kind === "SecurityContextConstraints") scc = false;
+        if (read.kind === "no API" && optionalKinds.has(operand.kind)) unserved.add(operand.kind);
         live.set(keyOf(operand), read.kind === "no API" ? { kind: "absent" } : read);
       }),
     ]);
-    return { nowMs: nowMs(), config, gate, requests, live, scc, tls, serviceCa, stockExtractor, namespaceUid };
+    const seen = { config, gate, requests, live, unserved, tls, serviceCa, priorityClass, stockExtractor };
+    return { nowMs: nowMs(), namespaceUid, ...seen };
   }
 
   /** The status is ours from the end of this run on; that it was another's is worth an event. */
@@ -184,7 +197,7 @@ export class OperandLoop {
     };
     if (config.kind !== "valid" || decisions.gatherer.kind !== "install")
       return { wishes, certificates: undefined, afterMs: undefined };
-    const { requests, live, nowMs, scc, tls, serviceCa } = observed;
+    const { requests, live, nowMs, unserved, tls, serviceCa, priorityClass } = observed;
     const withNodes = decisions.node.kind === "install";
     const certificates = await keepCertificates({
       live,
@@ -211,7 +224,7 @@ export class OperandLoop {
     if (certificates !== undefined && certificates.issued.length > 0)
       log.info({ issued: certificates.issued }, "Issued certificates");
     const input: DesiredInput = {
-      ...{ namespace, images, scc, tls, accountUids },
+      ...{ namespace, images, unserved, tls, priorityClass, accountUids },
       servedByServiceCa: certificates?.servedByServiceCa ?? new Set(),
       settings: config.settings,
       configUid: config.identity.uid,
@@ -327,6 +340,10 @@ export class OperandLoop {
       version,
     });
     for (const { type, status: value } of judged.conditions) metrics.setCondition(type, value);
+    metrics.setGathering({
+      intervalMs: isManaged ? snapshot.settings.gather.interval : 0,
+      lastSuccessMs: lastSuccessMs(requests, config.identity),
+    });
     if (isSame(config.identity.status, status)) return;
     const written = await cluster.writeConfigStatus(config.identity.uid, status);
     metrics.writes.inc({ action: "status", result: written.kind });

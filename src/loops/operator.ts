@@ -122,7 +122,16 @@ const levels = { Normal: "info", Debug: "debug", Trace: "trace" } as const;
 /** Namespaced operands by label; Secrets and cluster-scoped ones by name, which is all that the permissions allow. */
 function watchRules(namespace: string): readonly WatchRule[] {
   const key: LoopName = "operands";
-  const labelled = ["ServiceAccount", "ConfigMap", "Service", "NetworkPolicy", "DaemonSet", "Deployment"] as const;
+  const labelled = [
+    "ServiceAccount",
+    "ConfigMap",
+    "Service",
+    "NetworkPolicy",
+    "DaemonSet",
+    "Deployment",
+    "ServiceMonitor",
+    "PrometheusRule",
+  ] as const;
   const byName = operands.filter(({ kind }) => !labelled.some((one) => one === kind));
   const gathers: LoopName = "gathers";
   return [

@@ -13,7 +13,13 @@ import { keepCertificates, type Missing, type TlsState } from "./tls.ts";
 
 export const key = (kind: string, name: string): string => keyOf({ kind, name });
 const input: Omit<DesiredInput, "servedByServiceCa"> = {
-  ...{ namespace: "ns", configUid: "u", accountUids: { node: "a", gatherer: "b" }, scc: false },
+  ...{
+    namespace: "ns",
+    configUid: "u",
+    accountUids: { node: "a", gatherer: "b" },
+    unserved: new Set<never>(),
+    priorityClass: undefined,
+  },
   images: { extractor: "e", exporter: "x", proxy: "p", gatherer: "g" },
   ...{ settings: defaultSettings, tls: intermediateTls },
 };

@@ -1,0 +1,4 @@
+//go:build tools
+
+// Package tools pins the module whose manifests, not code, are used.
+package tools
