@@ -7,7 +7,7 @@ import { operatorMetrics } from "../../src/adapters/operator-metrics.ts";
 import { createLogger } from "../../src/adapters/telemetry.ts";
 import type { Config } from "../../src/api/config.ts";
 import type { Gate } from "../../src/api/gate.ts";
-import { keyOf, names } from "../../src/core/operands.ts";
+import { keyOf, managedByLabel, names, operands, partOfLabel } from "../../src/core/operands.ts";
 import { OperandLoop } from "../../src/loops/operand.ts";
 import { gathererSide, namespace, nodeSide } from "../api/operator-world.ts";
 import { images } from "./operator-process.ts";
@@ -22,9 +22,11 @@ export async function problemsOf(world: RobustWorld, foreign: Foreign): Promise<
   const { api } = world;
   const cluster = new Cluster(api.admin, namespace);
   const [config, gate] = await Promise.all([cluster.config(), cluster.gate()]);
+  const expected = expectedOperands(config, gate);
   return [
-    ...missing(expectedOperands(config, gate), await api.present()),
+    ...missing(expected, await api.present()),
     ...(config.kind === "absent" ? [] : await wouldBeWritten(world, config)),
+    ...(expected === undefined || config.kind === "absent" ? [] : await wronglyMarked(world, config.identity.uid)),
     ...(await certificateProblems(api)),
     ...(await lostAnnotations(world, foreign)),
     ...world.operator.exits.map((exit) => `ended by itself: ${exit}`),
@@ -51,6 +53,18 @@ function missing(expected: readonly string[] | undefined, found: readonly string
     ...expected.filter((key) => !found.includes(key)).map((key) => `${key} is missing`),
     ...found.filter((key) => !expected.includes(key)).map((key) => `${key} is too much`),
   ];
+}
+
+/** Owner and labels, read plainly: what the loop below takes for right is right. */
+async function wronglyMarked({ api }: RobustWorld, configUid: string): Promise<readonly string[]> {
+  const found = await Promise.all(operands.map((operand) => api.operand(operand)));
+  return found.flatMap((object) => {
+    if (object === undefined) return [];
+    const { name, labels, ownerReferences } = object.metadata;
+    const marks = [labels?.[managedByLabel], labels?.[partOfLabel], ownerReferences?.map(({ uid }) => uid).join()];
+    const isRight = marks.join(" ") === `runtime-insights-operator runtime-insights ${configUid}`;
+    return isRight ? [] : [`${keyOf({ kind: object.kind, name })} is marked ${marks.join(" ")}`];
+  });
 }
 
 /** A loop without a past, whose writes go nowhere, would write nothing: objects and status are as it wants them. */

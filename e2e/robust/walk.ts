@@ -144,7 +144,7 @@ class Walker {
         return api.patch(path, { metadata: { labels: nothing } });
       }
       case "edit":
-        return api.patch(path, { metadata: { ownerReferences: null, labels: { "app.kubernetes.io/part-of": "x" } } });
+        return api.patch(path, { metadata: { labels: { "app.kubernetes.io/part-of": "x" } } });
       case "foreign": {
         const { apiVersion, kind } = object;
         const scope = object.metadata.namespace === undefined ? {} : { namespace };

@@ -16,7 +16,8 @@ const prefix = "runtime-insights";
 
 /** Every object of our kinds that is of our namespace or our name, whoever made it, with the config and the gathers. */
 export async function stateOf(api: OperatorWorld): Promise<State> {
-  return comparable(await objectsOf(api));
+  const namespaceUid = (await api.get(`/api/v1/namespaces/${namespace}`))?.metadata.uid ?? "";
+  return comparable(await objectsOf(api), namespaceUid);
 }
 
 async function objectsOf(api: OperatorWorld): Promise<readonly KubeObject[]> {
@@ -40,8 +41,9 @@ async function objectsOf(api: OperatorWorld): Promise<readonly KubeObject[]> {
 }
 
 /** Uids become the object they are of, times, hashes and secrets words; generations are told as current or behind. */
-function comparable(objects: readonly KubeObject[]): State {
+function comparable(objects: readonly KubeObject[], namespaceUid: string): State {
   let text = JSON.stringify(objects);
+  if (namespaceUid !== "") text = text.replaceAll(namespaceUid, "uid of the namespace");
   for (const { kind, metadata } of objects)
     if (metadata.uid !== undefined)
       text = text.replaceAll(metadata.uid, `uid of ${keyOf({ kind, name: metadata.name })}`);
