@@ -1,7 +1,7 @@
 /**
  * The long variants of the robustness tests: the operator killed beside every single write, then a random walk of any length.
  *   npm run test:soak -- [--minutes N] [--seed S] [--walk-only]
- * Needs what the API tests need. The last result of a walk of ten minutes or more stands in docs/testing.md; commit it.
+ * Needs what the API tests need. The last result of a walk of five minutes or more stands in docs/testing.md; commit it.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { runSteps, type Step } from "./steps.ts";
 
 const usage = "usage: npm run test:soak -- [--minutes N] [--seed S] [--walk-only]   a walk of 60 minutes, any seed";
 const minuteMs = 60_000;
-const shortestToldMinutes = 10;
+const shortestToldMinutes = 5;
 const rowsTold = 12;
 
 interface Sample {
