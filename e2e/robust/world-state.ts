@@ -76,7 +76,9 @@ function plain(value: unknown, generation: number | undefined, field = ""): unkn
   if (typeof value === "string") {
     if (timePattern.test(value)) return "a time";
     if (field === "tls.crt" || field === "tls.key") return "a secret";
-    if (field === "ca.crt") return `${splitPem(value).length} certificates`;
+    // One more while a CA that was lost is trusted still; `certificateProblems` looks into them.
+    if (field === "ca.crt") return splitPem(value).length > 0 ? "certificates" : value;
+    if (field === "deprecated.daemonset.template.generation") return "a generation";
     if (/^10\.\d+\.\d+\.\d+$/.test(value)) return "an address";
     return value;
   }
