@@ -32,12 +32,13 @@ const deploymentSchema = z.object({
   spec: z.object({
     template: z.object({
       spec: z.object({
-        containers: z.tuple([
+        containers: z.array(
           z.object({
-            command: z.array(z.string()),
-            env: z.array(z.object({ name: z.string(), value: z.string().optional() })),
+            name: z.string(),
+            command: z.array(z.string()).default([]),
+            env: z.array(z.object({ name: z.string(), value: z.string().optional() })).default([]),
           }),
-        ]),
+        ),
       }),
     }),
   }),
@@ -61,7 +62,9 @@ function readShipped(): Shipped {
     const decoded = deploymentSchema.safeParse(object);
     return decoded.success ? [decoded.data] : [];
   });
-  const container = deployments[0]?.spec.template.spec.containers[0];
+  const container = deployments
+    .flatMap(({ spec }) => spec.template.spec.containers)
+    .find(({ name }) => name === "operator");
   if (container?.command[0] !== "node") throw new Error("manifests/30-operator.yaml does not start node");
   return {
     flags: container.command.slice(1, -1),
