@@ -132,7 +132,7 @@ test("a gather deploys, waits until all are ready, asks, takes away, and only th
   await gathers.waitForPhase(first, "Deploying");
   await world.waitForCondition("Progressing", "True/Deploying");
   await setExtractors(1, 2);
-  await world.waitForCondition("ExtractorReady", "False/PodsNotReady");
+  await waitFor("the count", async () => ((await status()).nodes?.summary === "1/2" ? true : undefined), soon);
   await gathers.waitForPhase(first, "Deploying");
   await setExtractors(2, 2);
   await waitForDaemonSet("going");

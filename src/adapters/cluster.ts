@@ -120,10 +120,11 @@ export class Cluster {
     return read.kind === "found" ? decodeServiceCa(read.object) : undefined;
   }
 
-  /** Whether the extractor that OpenShift itself ships is there; what cannot be read is taken for absent, since it is only named. */
-  async stockExtractor(): Promise<boolean> {
+  /** Whether the extractor that OpenShift itself ships is there; undefined when that cannot be read, since it is only named. */
+  async stockExtractor(): Promise<boolean | undefined> {
     const path = "/apis/apps/v1/namespaces/openshift-insights/daemonsets/insights-runtime-extractor";
-    return (await this.#read(path)).kind === "found";
+    const { kind } = await this.#read(path);
+    return kind === "failed" ? undefined : kind === "found";
   }
 
   /**

@@ -12,6 +12,9 @@ const maxRepeats = 2;
 /** What a list is asked to be sent as when nobody looks beyond its objects' metadata. */
 export const metadataOnly = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
+/** What a list is asked to be sent as when a line for each object is enough, as kubectl prints it. */
+export const tableOnly = "application/json;as=Table;g=meta.k8s.io;v=v1";
+
 export interface ApiCall {
   readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Path with its leading slash, e.g. `/api/v1/pods`. */

@@ -1,8 +1,45 @@
-/** Asks the nodes themselves why they have no extractor. */
-import { decodeNode, type Placement } from "../api/node.ts";
-import { whyNoExtractor } from "../core/coverage.ts";
+/** Asks the nodes themselves why they have no extractor, and counts them. */
+import { decodeNode, decodeNodeTable, type Placement } from "../api/node.ts";
+import { type Fleet, isCovered, whyNoExtractor } from "../core/coverage.ts";
 import type { NodeOutcome } from "../core/query.ts";
-import type { Api } from "./connection.ts";
+import { type Api, tableOnly } from "./connection.ts";
+
+const nodesPath = "/api/v1/nodes";
+const pageSize = 500;
+/** Of nodes that are not ready so many are looked at; the others are taken to be meant to have an extractor. */
+const lookedAt = 20;
+
+/** Counts the Linux nodes by a line for each. Throws when they cannot be read. */
+export async function countNodes(api: Api, placement: Placement): Promise<Fleet> {
+  let linux = 0;
+  const notReady: string[] = [];
+  let continueToken = "";
+  do {
+    const answer = await api.call({
+      path: nodesPath,
+      accept: tableOnly,
+      query: {
+        labelSelector: "kubernetes.io/os=linux",
+        includeObject: "None",
+        limit: pageSize,
+        ...(continueToken === "" ? {} : { continue: continueToken }),
+      },
+    });
+    if (answer.status !== 200) throw new Error(`listing nodes: ${answer.status}`);
+    const page = decodeNodeTable(answer.body);
+    linux += page.count;
+    notReady.push(...page.notReady);
+    ({ continueToken } = page);
+  } while (continueToken !== "");
+  const covered = await Promise.all(
+    notReady.slice(0, lookedAt).map(async (name) => {
+      const { status, body } = await api.call({ path: `${nodesPath}/${encodeURIComponent(name)}` });
+      const node = status === 200 ? decodeNode(body) : undefined;
+      return node !== undefined && isCovered(node, placement);
+    }),
+  );
+  return { linux, notReady: covered.filter(Boolean).length + Math.max(0, notReady.length - lookedAt) };
+}
 
 /** The outcomes, the first `atMost` nodes without an extractor with a reason; a node that cannot be read has none. */
 export async function explainMissing(
@@ -20,7 +57,7 @@ export async function explainMissing(
   await Promise.all(
     shown.slice(0, atMost).map(async (node) => {
       try {
-        const { status, body } = await api.call({ path: `/api/v1/nodes/${encodeURIComponent(node)}`, signal });
+        const { status, body } = await api.call({ path: `${nodesPath}/${encodeURIComponent(node)}`, signal });
         const found = status === 200 ? decodeNode(body) : undefined;
         if (status === 404 || found !== undefined) reasons.set(node, whyNoExtractor(found, placement));
       } catch {

@@ -271,6 +271,7 @@ export const gateStatusSchema = z.object({
   state: z.enum(["enabled", "disabled", "not listed", "unknown", "no API"]),
   version: z.string().max(128).optional().meta({ description: "The cluster version whose entry was read." }),
   source: z.enum(["FeatureGate", "Config"]).meta({ description: "Config: spec.featureGate is Ignored." }),
+  summary: z.string().max(32).optional().meta({ description: "state; ignored when spec.featureGate says so." }),
 });
 
 export const lastGatherSchema = z.object({
@@ -290,11 +291,37 @@ export const statusSchema = z.object({
   observedGeneration: z.int().min(0).optional(),
   conditions: conditionsSchema.optional(),
   gate: gateStatusSchema.optional(),
+  headline: z
+    .object({ reason: z.string().max(128), message: z.string().max(1024) })
+    .optional()
+    .meta({ description: "What matters most, of one of the conditions." }),
+  troubles: z
+    .array(
+      z.object({
+        reason: z.string().max(128),
+        since: z.string().meta({ format: "date-time" }),
+        until: z
+          .string()
+          .optional()
+          .meta({ format: "date-time", description: "It seems to be over; forgotten a minute later." }),
+      }),
+    )
+    .max(16)
+    .optional()
+    .meta({
+      "x-kubernetes-list-type": "atomic",
+      description: "What is wrong, and since when; Degraded says what outlasts its grace time.",
+    }),
   nodes: z
     .object({
-      desired: z.int().min(0),
+      desired: z.int().min(0).meta({ description: "Nodes that are to have an extractor." }),
       ready: z.int().min(0),
-      summary: z.string().max(32).meta({ description: "ready/desired; OnDemand while none are deployed." }),
+      updated: z.int().min(0).optional().meta({ description: "Nodes whose extractor is of the newest spec." }),
+      withoutExtractor: z.int().min(0).optional().meta({
+        description: "Linux nodes that get no extractor, by a taint that is not tolerated or by nodeSelector.",
+      }),
+      rolledOut: z.int().min(0).optional().meta({ description: "Generation of the DaemonSet that reached the nodes." }),
+      summary: z.string().max(64).meta({ description: "ready/desired; OnDemand while none are deployed." }),
     })
     .optional(),
   lastGather: lastGatherSchema.optional(),

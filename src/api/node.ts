@@ -41,3 +41,28 @@ export const placementSchema = z
   .nullish()
   .transform((value) => value ?? { nodeSelector: {}, tolerations: [] });
 export type Placement = z.infer<typeof placementSchema>;
+
+const cell = (name: string, columns: readonly { readonly name: string }[], cells: readonly unknown[]) =>
+  String(cells[columns.findIndex((column) => column.name === name)] ?? "");
+
+const nodeTableSchema = z
+  .object({
+    metadata: z.object({ continue: text }),
+    columnDefinitions: z.array(z.object({ name: z.string() })).nullish(),
+    rows: list(z.object({ cells: z.array(z.unknown()) })),
+  })
+  .transform(({ metadata, columnDefinitions, rows }) => ({
+    count: rows.length,
+    notReady: rows
+      .map(({ cells }) => cells)
+      .filter((cells) =>
+        cell("Status", columnDefinitions ?? [], cells)
+          .split(",")
+          .includes("NotReady"),
+      )
+      .map((cells) => cell("Name", columnDefinitions ?? [], cells)),
+    continueToken: metadata.continue,
+  }));
+
+/** A page of the table that `kubectl get nodes` prints; the names of those that are not ready. Throws on anything else. */
+export const decodeNodeTable = (value: unknown) => nodeTableSchema.parse(value);

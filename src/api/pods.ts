@@ -4,11 +4,29 @@ import { z } from "zod";
 export interface Pods {
   readonly desired: number;
   readonly ready: number;
-  /** False while the controller has not seen the newest spec, or pods of an older one still run. */
+  /** That run the newest spec. */
+  readonly updated: number;
+  readonly generation: number;
+  /** The controller has seen the newest spec. */
+  readonly seen: boolean;
+  /** The newest spec has been seen, and all pods run it. */
   readonly current: boolean;
+  /** In the words of the controller: why it can make no pod. */
+  readonly refusal?: string;
 }
 
 const count = z.number().optional().default(0);
+const conditions = z
+  .array(
+    z.object({
+      type: z.string(),
+      status: z.string(),
+      reason: z.string().optional(),
+      message: z.string().optional(),
+    }),
+  )
+  .optional()
+  .default([]);
 const workloadSchema = z.object({
   kind: z.string(),
   metadata: z.object({ generation: count }),
@@ -21,6 +39,7 @@ const workloadSchema = z.object({
       updatedNumberScheduled: count,
       readyReplicas: count,
       updatedReplicas: count,
+      conditions,
     })
     .prefault({}),
 });
@@ -28,13 +47,22 @@ const workloadSchema = z.object({
 /** An object that cannot be decoded counts as one that its controller has not seen yet. */
 export function decodePods(object: unknown): Pods {
   const decoded = workloadSchema.safeParse(object);
-  if (!decoded.success) return { desired: 0, ready: 0, current: false };
+  if (!decoded.success) return { desired: 0, ready: 0, updated: 0, generation: 0, seen: false, current: false };
   const { kind, metadata, spec, status } = decoded.data;
-  const seen = status.observedGeneration >= metadata.generation && metadata.generation > 0;
+  const { generation } = metadata;
+  const seen = status.observedGeneration >= generation && generation > 0;
   if (kind === "DaemonSet") {
-    const desired = status.desiredNumberScheduled;
-    return { desired, ready: status.numberReady, current: seen && status.updatedNumberScheduled >= desired };
+    const { desiredNumberScheduled: desired, numberReady: ready, updatedNumberScheduled: updated } = status;
+    return { desired, ready, updated, generation, seen, current: seen && updated >= desired };
   }
   const desired = spec.replicas ?? 1;
-  return { desired, ready: status.readyReplicas, current: seen && status.updatedReplicas >= desired };
+  const updated = status.updatedReplicas;
+  // A Deployment remembers that it was rolled out; pods that are made anew later are no roll-out.
+  const isDone = status.conditions.some(({ reason }) => reason === "NewReplicaSetAvailable");
+  const refused = status.conditions.find(({ type, status }) => type === "ReplicaFailure" && status === "True");
+  return {
+    ...{ desired, ready: status.readyReplicas, updated, generation, seen },
+    current: seen && (updated >= desired || isDone),
+    ...(refused?.message === undefined ? {} : { refusal: refused.message.slice(0, 300) }),
+  };
 }

@@ -20,6 +20,7 @@ const gathered: LastGather = {
 const ready: Health = { state: "ready", reason: "AsExpected", message: "ready", some: true };
 const health = (changes: Partial<Health>): Health => ({ ...ready, ...changes });
 const waiting = health({ state: "moving", reason: "PodsNotReady", message: "1 of 2" });
+const nodesDown = health({ state: "moving", reason: "NodesNotReady", message: "1 of 2" });
 const failed = health({ state: "moving", reason: "OperandFailed", message: "403" });
 const off = health({ state: "off", reason: "GateDisabled", message: "off", some: false });
 
@@ -27,7 +28,8 @@ const input = (changes: Partial<ConditionsInput> = {}, status: ConfigStatus = {}
   nowMs,
   config: { kind: "valid", identity: { uid: "u", generation: 4, createdMs: 0, status }, settings: defaultSettings },
   gate: { state: "enabled", version: "4.18.0" },
-  ...{ node: ready, gatherer: ready, lastGather: gathered, unreachable: undefined, stockExtractor: false, trouble: {} },
+  ...{ node: ready, gatherer: ready, lastGather: gathered, unreachable: undefined, stockExtractor: false },
+  ...{ isProgress: false, namespace: "ns" },
   ...changes,
 });
 const words = (given: ConditionsInput) =>
@@ -61,6 +63,11 @@ const onDemand = {
 const idle = health({ reason: "OnDemandIdle", some: false });
 const deploying = health({ state: "moving", reason: "Deploying", message: "m", some: false });
 const removing = health({ state: "moving", reason: "Removing", message: "m", some: false });
+const onDemandWith = (status: ConfigStatus) => ({ ...onDemand, identity: { ...onDemand.identity, status } });
+const troubled = (reason: string, sinceMs: number): ConfigStatus => ({
+  troubles: [{ reason, since: new Date(sinceMs).toISOString() }],
+});
+const wasAvailable: ConfigStatus = { conditions: [condition("Available", "True", "AsExpected")] };
 const lost = (agoMs: number) => ({ sinceMs: nowMs - agoMs, message: "ECONNREFUSED" });
 
 const rows: readonly { readonly rule: string; readonly input: ConditionsInput; readonly expected: object }[] = [
@@ -94,9 +101,80 @@ const rows: readonly { readonly rule: string; readonly input: ConditionsInput; r
     expected: { ...good, ExtractorReady: "False/PodsNotReady" },
   },
   {
-    rule: "a roll-out ends when its last pod is ready",
-    input: input({ node: waiting }, { conditions: [condition("Progressing", "True", "Deploying")] }),
-    expected: { ...good, Progressing: "True/PodsNotReady", ExtractorReady: "False/PodsNotReady" },
+    rule: "nodes that are not ready are no trouble of ours, however long: neither Progressing nor Degraded",
+    input: input({ node: nodesDown }, troubled("ExtractorNotReady", 0)),
+    expected: { ...good, ExtractorReady: "False/NodesNotReady" },
+  },
+  {
+    rule: "unless nobody is left to ask",
+    input: input({ node: { ...nodesDown, some: false } }, troubled("ExtractorNotReady", nowMs - 5 * minuteMs)),
+    expected: {
+      ...good,
+      Available: "False/ExtractorNotReady",
+      ExtractorReady: "False/NodesNotReady",
+      Degraded: "True/ExtractorNotReady",
+    },
+  },
+  {
+    rule: "a roll-out that goes on is not Degraded, however long it takes",
+    input: input(
+      { node: health({ state: "moving", reason: "Deploying" }), isProgress: true },
+      troubled("ExtractorNotReady", 0),
+    ),
+    expected: { ...good, Progressing: "True/Deploying", ExtractorReady: "False/Deploying" },
+  },
+  {
+    rule: "one that does not is, and goes on being Progressing",
+    input: input({ node: health({ state: "moving", reason: "Deploying" }) }, troubled("ExtractorNotReady", 0)),
+    expected: {
+      ...good,
+      Progressing: "True/Deploying",
+      ExtractorReady: "False/Deploying",
+      Degraded: "True/ExtractorNotReady",
+    },
+  },
+  {
+    rule: "the gatherer moves to another node for a moment: Available all the same",
+    input: input({ gatherer: health({ state: "moving", reason: "PodsNotReady", some: false }) }, wasAvailable),
+    expected: { ...good, GathererReady: "False/PodsNotReady" },
+  },
+  {
+    rule: "it stays away: not Available, and Degraded",
+    input: input(
+      { gatherer: health({ state: "moving", reason: "PodsNotReady", some: false }) },
+      { ...wasAvailable, ...troubled("GathererNotReady", nowMs - 5 * minuteMs) },
+    ),
+    expected: {
+      ...good,
+      Available: "False/GathererNotReady",
+      GathererReady: "False/PodsNotReady",
+      Degraded: "True/GathererNotReady",
+    },
+  },
+  {
+    rule: "the only node restarts: Available all the same",
+    input: input({ node: { ...waiting, some: false } }, wasAvailable),
+    expected: { ...good, ExtractorReady: "False/PodsNotReady" },
+  },
+  {
+    rule: "somebody else has the gatherer's name: not Available at once",
+    input: input({ gatherer: health({ state: "broken", reason: "OperandConflict", some: false }) }, wasAvailable),
+    expected: {
+      ...good,
+      Available: "False/GathererNotReady",
+      GathererReady: "False/OperandConflict",
+      Degraded: "True/OperandConflict",
+    },
+  },
+  {
+    rule: "being removed with nothing left to ask: not Available, for that reason",
+    input: input({ gatherer: health({ state: "moving", reason: "Removing", some: false }) }, wasAvailable),
+    expected: {
+      ...good,
+      Available: "False/Removing",
+      Progressing: "True/Removing",
+      GathererReady: "False/Removing",
+    },
   },
   {
     rule: "Unmanaged is said, whatever the pods do",
@@ -105,7 +183,7 @@ const rows: readonly { readonly rule: string; readonly input: ConditionsInput; r
   },
   {
     rule: "for five minutes: Degraded",
-    input: input({ node: waiting, trouble: { ExtractorNotReady: nowMs - 5 * minuteMs } }),
+    input: input({ node: waiting }, troubled("ExtractorNotReady", nowMs - 5 * minuteMs)),
     expected: {
       ...good,
       ExtractorReady: "False/PodsNotReady",
@@ -133,12 +211,12 @@ const rows: readonly { readonly rule: string; readonly input: ConditionsInput; r
   },
   {
     rule: "a write failed: two minutes of grace",
-    input: input({ gatherer: failed, trouble: { OperandFailed: nowMs - minuteMs } }),
+    input: input({ gatherer: failed }, troubled("OperandFailed", nowMs - minuteMs)),
     expected: { ...good, Progressing: "True/OperandFailed", GathererReady: "False/OperandFailed" },
   },
   {
     rule: "a write fails for longer: Degraded",
-    input: input({ gatherer: failed, trouble: { OperandFailed: nowMs - 2 * minuteMs } }),
+    input: input({ gatherer: failed }, troubled("OperandFailed", nowMs - 2 * minuteMs)),
     expected: {
       ...good,
       Progressing: "True/OperandFailed",
@@ -198,7 +276,7 @@ const rows: readonly { readonly rule: string; readonly input: ConditionsInput; r
   },
   {
     rule: "on demand, not ready for long: the gather says so, nothing is Degraded",
-    input: input({ config: onDemand, node: waiting, trouble: { ExtractorNotReady: 0 } }),
+    input: input({ config: onDemandWith(troubled("ExtractorNotReady", 0)), node: waiting }),
     expected: { ...good, ExtractorReady: "False/PodsNotReady" },
   },
   {
@@ -213,7 +291,7 @@ const rows: readonly { readonly rule: string; readonly input: ConditionsInput; r
   },
   {
     rule: "on demand, an object cannot be applied for long: Degraded",
-    input: input({ config: onDemand, node: failed, trouble: { OperandFailed: 0 } }),
+    input: input({ config: onDemandWith(troubled("OperandFailed", 0)), node: failed }),
     expected: {
       ...good,
       Progressing: "True/OperandFailed",
@@ -246,15 +324,13 @@ test("the order is stable, the generation is set, the reasons are of the closed 
 
 test("a second look at the same facts, later, changes nothing and causes no event", () => {
   for (const { input: given } of rows) {
-    const { conditions, trouble } = conditionsOf(given);
+    const { conditions, troubles } = conditionsOf(given);
     const { config } = given;
-    const later = {
-      ...given,
-      trouble,
-      config: { ...config, identity: { ...config.identity, status: { conditions: [...conditions] } } },
-    };
+    const status = { conditions: [...conditions], troubles: [...troubles] };
+    const later = { ...given, isProgress: false, config: { ...config, identity: { ...config.identity, status } } };
     const again = conditionsOf({ ...later, nowMs: nowMs + 1_000 });
     assert.equal(again.conditions, conditions);
+    assert.equal(again.troubles, troubles);
     assert.equal(again.events, []);
   }
 });
@@ -270,10 +346,45 @@ test("the time of transition moves with the status only", () => {
   assert.is(times.GathererReady, now);
 });
 
-test("a restart of the operator does not take Degraded back", () => {
-  const said = conditionsOf(input({ node: waiting, trouble: { ExtractorNotReady: 0 } })).conditions;
-  assert.is(words(input({ node: waiting, trouble: {} }, { conditions: [...said] })).Degraded, "True/ExtractorNotReady");
+test("Degraded that was said is not taken back while its trouble lasts, even by a status that forgot since when", () => {
+  const said = conditionsOf(input({ node: waiting }, troubled("ExtractorNotReady", 0))).conditions;
+  assert.is(words(input({ node: waiting }, { conditions: [...said] })).Degraded, "True/ExtractorNotReady");
 });
+
+test("Degraded says what to do, and names where", () => {
+  const said = (given: ConditionsInput) =>
+    conditionsOf(given).conditions.find(({ type }) => type === "Degraded")?.message;
+  assert.is(
+    said(input({ node: waiting }, troubled("ExtractorNotReady", 0))),
+    "1 of 2. To do: kubectl -n ns describe pods -l app.kubernetes.io/name=runtime-insights-extractor",
+  );
+  assert.is(
+    said(input({ lastGather: { ...gathered, succeeded: false, message: "full" } })),
+    "full. To do: kubectl describe rg a",
+  );
+});
+
+const headlines: readonly (readonly [rule: string, input: ConditionsInput, headline: string])[] = [
+  ["all is well", input(), "AsExpected: Nothing is wrong"],
+  ["trouble before all else", input({ config: invalid, node: failed }), "ConfigInvalid"],
+  ["then what is being changed", input({ node: deploying }, wasAvailable), "Deploying: m"],
+  ["pods that are not ready, in their grace time", input({ node: waiting }), "PodsNotReady: 1 of 2"],
+  ["nodes that are down", input({ node: nodesDown }), "NodesNotReady: 1 of 2"],
+  ["the gate keeps the nodes free", input({ gate: { state: "no API" }, node: off }), "GateDisabled: off"],
+  ["the gate is not known", input({ gate: { state: "unknown", why: "x" } }), "GateUnknown: Not known: x"],
+  ["Unmanaged", input({ config: unmanaged }), "Unmanaged"],
+  [
+    "some nodes did not answer",
+    input({ lastGather: { ...gathered, counts: { ...counts, nodesFailed: 1 } } }),
+    "NodesFailed",
+  ],
+  ["no gather yet", input({ lastGather: undefined }), "NoGatherYet"],
+];
+for (const [rule, given, headline] of headlines)
+  test(`headline: ${rule}`, () => {
+    const { reason, message } = conditionsOf(given).headline;
+    assert.ok(`${reason}: ${message}`.startsWith(headline), `${reason}: ${message}`);
+  });
 
 test("OpenShift's own extractor is named beside the state of ours, with one event", () => {
   const seen = conditionsOf(input({ stockExtractor: true }));
@@ -282,11 +393,15 @@ test("OpenShift's own extractor is named beside the state of ours, with one even
   assert.is(seen.events.filter(({ reason }) => reason === "StockExtractorPresent").length, 1);
   const again = conditionsOf(input({ stockExtractor: true }, { conditions: [...seen.conditions] }));
   assert.equal(again.events, []);
+  const unread = conditionsOf(input({ stockExtractor: undefined }, { conditions: [...seen.conditions] }));
+  assert.equal([unread.conditions, unread.events], [seen.conditions, []], "what cannot be read is not gone");
+  const gone = conditionsOf(input({ stockExtractor: false }, { conditions: [...seen.conditions] })).conditions;
+  assert.is(gone.find(({ type }) => type === "ExtractorReady")?.message, "ready");
 });
 
 test("the next look is when the grace ends", () => {
   assert.is(
-    conditionsOf(input({ node: waiting, trouble: { ExtractorNotReady: nowMs - minuteMs } })).afterMs,
+    conditionsOf(input({ node: waiting }, troubled("ExtractorNotReady", nowMs - minuteMs))).afterMs,
     4 * minuteMs,
   );
   assert.is(conditionsOf(input({ unreachable: lost(30_000) })).afterMs, 30_000);
@@ -301,7 +416,7 @@ test("events: a trouble warns, a recovery informs, the steps of a roll-out are n
     );
   };
   assert.equal(seen(input(), { lastGather: { ...gathered, succeeded: false, message: "full" } }), [
-    "Warning GatherFailed Degraded: full",
+    "Warning GatherFailed Degraded: full. To do: kubectl describe rg a",
     "Warning GatherFailed GatherSucceeded: full",
   ]);
   assert.equal(seen(input({ node: deploying }), { node: waiting }), []);
@@ -313,7 +428,11 @@ test("events: a trouble warns, a recovery informs, the steps of a roll-out are n
     const to = input({ config: { ...config, identity: { ...config.identity, status } }, node });
     assert.equal(conditionsOf(to).events, [], `step ${at} of a gather on demand`);
   }
-  assert.equal(seen(input({ node: waiting }), {}), ["Normal AsExpected ExtractorReady: ready"]);
+  assert.equal(seen(input(), { node: waiting }), [], "a node restarts");
+  assert.equal(seen(input({ node: waiting }), {}), [], "it is back");
+  assert.equal(seen(input({ node: deploying }), {}), ["Normal AsExpected ExtractorReady: ready"]);
+  const long = input({ node: waiting }, troubled("ExtractorNotReady", 0));
+  assert.match(seen(long, {}).join(), /^Normal AsExpected Degraded: Nothing is wrong$/);
 });
 
 test.run();

@@ -3,6 +3,7 @@ import type { Config, LastGather } from "../api/config.ts";
 import type { Gate } from "../api/gate.ts";
 import type { Condition } from "../api/object.ts";
 import type { Health } from "./health.ts";
+import { type Problem, type TroubleReason, type Troubles, weigh } from "./troubles.ts";
 
 /** Every reason that a condition of the config can have; docs/conditions.md says for each what to do. */
 export const conditionReasons = [
@@ -11,6 +12,7 @@ export const conditionReasons = [
   "Deploying",
   "Removing",
   "PodsNotReady",
+  "NodesNotReady",
   "NoMatchingNodes",
   "OperandConflict",
   "OperandFailed",
@@ -58,14 +60,13 @@ export interface ConditionsInput {
   readonly lastGather: LastGather | undefined;
   /** Since when a gather waits for a gatherer that cannot be reached, and why. */
   readonly unreachable: { readonly sinceMs: number; readonly message: string } | undefined;
-  /** The extractor that OpenShift itself ships runs beside ours. */
-  readonly stockExtractor: boolean;
-  /** Since when each trouble lasts, as the previous run returned it. */
-  readonly trouble: Trouble;
+  /** The extractor that OpenShift itself ships runs beside ours; undefined when that could not be read. */
+  readonly stockExtractor: boolean | undefined;
+  /** More nodes have, or are to have, what is being deployed than at the look before. */
+  readonly isProgress: boolean;
+  /** Where the operator's pods are, for who reads what to do. */
+  readonly namespace: string;
 }
-
-/** Begin of each lasting trouble, by its reason. A restart of the process begins anew, unless Degraded was already said. */
-export type Trouble = Readonly<Partial<Record<ConditionReason, number>>>;
 
 export interface ConditionEvent {
   readonly type: "Normal" | "Warning";
@@ -76,22 +77,20 @@ export interface ConditionEvent {
 export interface Conditions {
   readonly conditions: readonly Condition[];
   readonly events: readonly ConditionEvent[];
-  readonly trouble: Trouble;
-  /** When a trouble outlasts its grace time; undefined when nothing waits. */
+  readonly troubles: Troubles;
+  readonly headline: Headline;
+  /** When a trouble outlasts its grace time, or is forgotten; undefined when nothing waits. */
   readonly afterMs: number | undefined;
 }
 
-const minuteMs = 60_000;
+/** What matters most: of one of the conditions. */
+export interface Headline {
+  readonly reason: string;
+  readonly message: string;
+}
+
 /** How long a gatherer that cannot be reached is no failure of the gather. */
-const silenceMs = minuteMs;
-/** How long a stumble is not called Degraded; what no waiting can mend has no grace. */
-const graceMs: Readonly<Partial<Record<ConditionReason, number>>> = {
-  ExtractorNotReady: 5 * minuteMs,
-  GathererNotReady: 5 * minuteMs,
-  OperandFailed: 2 * minuteMs,
-  NoMatchingNodes: 2 * minuteMs,
-  GathererUnreachable: 2 * minuteMs,
-};
+const silenceMs = 60_000;
 
 interface Verdict {
   readonly status: Condition["status"];
@@ -103,12 +102,15 @@ interface Verdict {
 export function conditionsOf(input: ConditionsInput): Conditions {
   const { nowMs, config } = input;
   const previous = config.identity.status.conditions ?? [];
-  const problems = problemsOf(input);
-  const { degraded, trouble, afterMs } = degradedOf(problems, input, previous);
+  const { lasting, troubles, afterMs } = weigh({
+    ...{ nowMs, isProgress: input.isProgress, known: config.identity.status.troubles ?? [] },
+    problems: problemsOf(input),
+    said: previous.find(({ type, status }) => type === "Degraded" && status === "True")?.reason,
+  });
   const verdicts: Readonly<Record<ConditionType, Verdict>> = {
-    Available: availableOf(input),
+    Available: availableOf(input, lasting),
     Progressing: progressingOf(input),
-    Degraded: degraded,
+    Degraded: degradedOf(lasting, input),
     FeatureGateEnabled: gateOf(input),
     ExtractorReady: withStock(readyOf(input.node), input),
     GathererReady: readyOf(input.gatherer),
@@ -126,9 +128,26 @@ export function conditionsOf(input: ConditionsInput): Conditions {
   return {
     conditions,
     events: [...eventsOf(conditions, previous, isOnDemand(config)), ...stockEvents(conditions, previous)],
-    trouble,
+    troubles,
+    headline: headlineOf(verdicts),
     afterMs: waits.length === 0 ? undefined : Math.min(...waits),
   };
+}
+
+/** Trouble first, then what is being changed, then what is missing; `AsExpected` when there is nothing of the kind. */
+function headlineOf(verdicts: Readonly<Record<ConditionType, Verdict>>): Headline {
+  const { Available, Progressing, Degraded, FeatureGateEnabled, ExtractorReady, GathererReady, GatherSucceeded } =
+    verdicts;
+  const candidates = [
+    Degraded.status === "True" ? Degraded : undefined,
+    Available.status === "True" ? undefined : Available,
+    Progressing.status === "True" || Progressing.reason === "Unmanaged" ? Progressing : undefined,
+    FeatureGateEnabled.status === "Unknown" ? FeatureGateEnabled : undefined,
+    ...[ExtractorReady, GathererReady].map((verdict) => (verdict.status === "True" ? undefined : verdict)),
+    GatherSucceeded.reason === "AsExpected" ? undefined : GatherSucceeded,
+  ];
+  const { reason, message } = candidates.find((verdict) => verdict !== undefined) ?? Degraded;
+  return { reason, message: message.slice(0, 1024) };
 }
 
 function readyOf({ state, reason, message }: Health): Verdict {
@@ -138,14 +157,19 @@ function readyOf({ state, reason, message }: Health): Verdict {
 const stockSentence =
   "OpenShift's own extractor runs as well and is left alone (DaemonSet openshift-insights/insights-runtime-extractor)";
 
-function withStock(verdict: Verdict, { stockExtractor }: ConditionsInput): Verdict {
-  return stockExtractor ? { ...verdict, message: `${verdict.message}. ${stockSentence}` } : verdict;
+/** What could not be read now was said before. */
+function withStock(verdict: Verdict, { stockExtractor, config }: ConditionsInput): Verdict {
+  const isThere = stockExtractor ?? saysStock(config.identity.status.conditions ?? []);
+  return isThere ? { ...verdict, message: `${verdict.message}. ${stockSentence}` } : verdict;
+}
+
+function saysStock(conditions: readonly Condition[]): boolean {
+  return conditions.some(({ message }) => message.includes(stockSentence));
 }
 
 /** Once, when it is seen first. */
 function stockEvents(conditions: readonly Condition[], previous: readonly Condition[]): readonly ConditionEvent[] {
-  const says = (list: readonly Condition[]) => list.some(({ message }) => message.includes(stockSentence));
-  if (!says(conditions) || says(previous)) return [];
+  if (!saysStock(conditions) || saysStock(previous)) return [];
   return [{ type: "Normal", reason: "StockExtractorPresent", message: stockSentence }];
 }
 
@@ -172,11 +196,17 @@ function gateOf({ config, gate }: ConditionsInput): Verdict {
   }
 }
 
-function availableOf({ config, node, gatherer }: ConditionsInput): Verdict {
-  if (gatherer.state === "off") return { status: "False", reason: gatherer.reason, message: gatherer.message };
-  if (!gatherer.some) return { status: "False", reason: "GathererNotReady", message: gatherer.message };
+/** Once True it outlives a stumble: pods that are away for less than their grace time are no outage. */
+function availableOf({ config, node, gatherer }: ConditionsInput, lasting: readonly Problem[]): Verdict {
+  const before = config.identity.status.conditions?.find(({ type }) => type === "Available");
+  const isAway = (health: Health, side: Problem["side"]) =>
+    !health.some &&
+    (before?.status !== "True" || health.state === "broken" || lasting.some((problem) => problem.side === side));
+  if (gatherer.state === "off" || (gatherer.reason === "Removing" && !gatherer.some))
+    return { status: "False", reason: gatherer.reason, message: gatherer.message };
+  if (isAway(gatherer, "gatherer")) return { status: "False", reason: "GathererNotReady", message: gatherer.message };
   const isExpected = node.state !== "off" && node.reason !== "Removing" && !isOnDemand(config);
-  if (isExpected && !node.some && config.kind === "valid")
+  if (isExpected && isAway(node, "node") && config.kind === "valid")
     return { status: "False", reason: "ExtractorNotReady", message: node.message };
   return { status: "True", reason: "AsExpected", message: "Workloads can be gathered" };
 }
@@ -185,10 +215,8 @@ function availableOf({ config, node, gatherer }: ConditionsInput): Verdict {
 function progressingOf({ config, node, gatherer }: ConditionsInput): Verdict {
   if (config.kind === "valid" && config.settings.managementState === "Unmanaged")
     return { status: "False", reason: "Unmanaged", message: "spec.managementState is Unmanaged: nothing is changed" };
-  const previous = config.identity.status.conditions?.find(({ type }) => type === "Progressing");
-  const isRollingOut = previous?.status === "True";
   const moving = [node, gatherer].filter(
-    ({ state, reason }) => state === "moving" && (reason !== "PodsNotReady" || isRollingOut),
+    ({ state, reason }) => state === "moving" && reason !== "PodsNotReady" && reason !== "NodesNotReady",
   );
   const [first] = moving;
   if (first === undefined) return { status: "False", reason: "AsExpected", message: "Nothing is being changed" };
@@ -208,16 +236,18 @@ function gatheredOf({ nowMs, lastGather, unreachable }: ConditionsInput): Verdic
 }
 
 /** In the order of their weight. */
-function problemsOf(input: ConditionsInput): readonly Omit<Verdict, "status">[] {
+function problemsOf(input: ConditionsInput): readonly Problem[] {
   const { config, node, gatherer, lastGather, unreachable } = input;
-  const problems: Omit<Verdict, "status">[] = [];
+  const problems: Problem[] = [];
   if (config.kind === "invalid") problems.push({ reason: "ConfigInvalid", message: config.problem });
   for (const reason of ["OperandConflict", "OperandFailed", "NoMatchingNodes"] as const)
-    for (const health of [node, gatherer])
-      if (health.reason === reason) problems.push({ reason, message: health.message });
-  if (isWaiting(gatherer)) problems.push({ reason: "GathererNotReady", message: gatherer.message });
-  if (isWaiting(node) && !isOnDemand(config)) problems.push({ reason: "ExtractorNotReady", message: node.message });
-  if (unreachable !== undefined) problems.push({ reason: "GathererUnreachable", message: unreachable.message });
+    for (const [side, health] of [["node", node] as const, ["gatherer", gatherer] as const])
+      if (health.reason === reason) problems.push({ reason, message: health.message, side });
+  if (isWaiting(gatherer)) problems.push({ reason: "GathererNotReady", message: gatherer.message, side: "gatherer" });
+  if (isWaiting(node) && !isOnDemand(config))
+    problems.push({ reason: "ExtractorNotReady", message: node.message, side: "node" });
+  if (unreachable !== undefined)
+    problems.push({ reason: "GathererUnreachable", message: unreachable.message, sinceMs: unreachable.sinceMs });
   else if (lastGather?.succeeded === false) problems.push({ reason: "GatherFailed", message: lastGather.message });
   return problems;
 }
@@ -227,36 +257,43 @@ function isOnDemand(config: Config): boolean {
   return config.kind === "valid" && config.settings.lifecycle === "OnDemand";
 }
 
-function isWaiting({ reason }: Health): boolean {
-  return reason === "PodsNotReady" || reason === "Deploying";
+/** Nodes that are not ready have others who look after them, as long as there is anybody to ask. */
+function isWaiting({ reason, some }: Health): boolean {
+  return reason === "PodsNotReady" || reason === "Deploying" || (reason === "NodesNotReady" && !some);
 }
 
-function degradedOf(
-  problems: readonly Omit<Verdict, "status">[],
-  { nowMs, trouble, unreachable }: ConditionsInput,
-  previous: readonly Condition[],
-): { degraded: Verdict; trouble: Trouble; afterMs: number | undefined } {
-  const said = previous.find(({ type, status }) => type === "Degraded" && status === "True")?.reason;
-  const since: Partial<Record<ConditionReason, number>> = {};
-  const lasting: Omit<Verdict, "status">[] = [];
-  let afterMs: number | undefined;
-  for (const problem of problems) {
-    const begin =
-      trouble[problem.reason] ?? (problem.reason === "GathererUnreachable" ? unreachable?.sinceMs : undefined);
-    since[problem.reason] = begin ?? nowMs;
-    const leftMs = (begin ?? nowMs) + (graceMs[problem.reason] ?? 0) - nowMs;
-    if (leftMs <= 0 || said === problem.reason) lasting.push(problem);
-    else afterMs = Math.min(afterMs ?? leftMs, leftMs);
-  }
+function degradedOf(lasting: readonly Problem[], { namespace, lastGather }: ConditionsInput): Verdict {
   const [worst] = lasting;
-  if (worst === undefined)
-    return {
-      degraded: { status: "False", reason: "AsExpected", message: "Nothing is wrong" },
-      trouble: since,
-      afterMs,
-    };
-  const message = lasting.map((problem) => problem.message).join("; ");
-  return { degraded: { status: "True", reason: worst.reason, message }, trouble: since, afterMs };
+  if (worst === undefined) return { status: "False", reason: "AsExpected", message: "Nothing is wrong" };
+  const said = lasting.map(({ message }) => message).join("; ");
+  const advice = [...new Set(lasting.map(({ reason }) => adviceOn(reason, namespace, lastGather?.name)))];
+  return { status: "True", reason: worst.reason, message: `${said}. To do: ${advice.join("; ")}` };
+}
+
+/** What a person does about it; docs/conditions.md says more. */
+function adviceOn(reason: TroubleReason, namespace: string, gather = ""): string {
+  const pods = (name: string) =>
+    `kubectl -n ${namespace} describe pods -l app.kubernetes.io/name=runtime-insights-${name}`;
+  switch (reason) {
+    case "ConfigInvalid":
+      return "correct the field, or apply the CRDs of this version of the operator";
+    case "OperandConflict":
+      return "delete or rename what is named, if nobody needs it";
+    case "OperandFailed":
+      return "see what the API server says: permissions, admission, quota";
+    case "NoMatchingNodes":
+      return "check spec.extractor.nodeSelector and tolerations";
+    case "GathererNotReady":
+      return pods("gatherer");
+    case "ExtractorNotReady":
+      return pods("extractor");
+    case "GatherFailed":
+      return `kubectl describe rg ${gather}`;
+    case "GathererUnreachable":
+      return `kubectl -n ${namespace} logs deploy/runtime-insights-gatherer --all-containers`;
+    default:
+      return reason;
+  }
 }
 
 /**
@@ -279,10 +316,18 @@ function eventsOf(
     const isBad = type === "Degraded" ? status === "True" : warnings.has(known);
     if (before?.status === status && !isBad && type !== "FeatureGateEnabled") continue;
     if (onDemand && type === "ExtractorReady" && stepsOfGather.has(known)) continue;
+    if (
+      type.endsWith("Ready") &&
+      (stumbles.has(known) || (known === "AsExpected" && stumbles.has(before?.reason ?? "")))
+    )
+      continue;
     events.push({ type: isBad ? "Warning" : "Normal", reason: known, message: `${type}: ${message}` });
   }
   return events;
 }
+
+/** Of pods; Degraded tells when they last. */
+const stumbles: ReadonlySet<string> = new Set(["PodsNotReady", "NodesNotReady"]);
 
 const stepsOfGather: ReadonlySet<ConditionReason> = new Set([
   ...(["OnDemandIdle", "Deploying", "PodsNotReady", "AsExpected", "Removing"] as const),

@@ -1,23 +1,43 @@
-/** Why a node has no extractor, as far as the node itself tells. */
+/** Which nodes are to have an extractor, and why one has none, as far as the node itself tells. */
 import type { ClusterNode, Placement } from "../api/node.ts";
 
 type Taint = ClusterNode["taints"][number];
 type Toleration = Placement["tolerations"][number];
 
+/** The Linux nodes of the cluster, as main counts them. */
+export interface Fleet {
+  readonly linux: number;
+  /** Of those that are to have an extractor. */
+  readonly notReady: number;
+}
+
 /** One sentence for the cluster's owner; the first of several reasons. */
 export function whyNoExtractor(node: ClusterNode | undefined, { nodeSelector, tolerations }: Placement): string {
   if (node === undefined) return "the node is not there any more";
-  const unlike = Object.entries(nodeSelector).find(([key, value]) => node.labels[key] !== value);
+  const unlike = missingLabel(node, nodeSelector);
   if (unlike !== undefined) return `the node lacks label ${unlike[0]}=${unlike[1]}`;
-  const taint = node.taints
-    .filter(({ effect }) => effect !== "PreferNoSchedule")
-    .find((one) => !isTheDaemonSetControllers(one) && !tolerations.some((toleration) => tolerates(toleration, one)));
+  const taint = repellingTaint(node, tolerations);
   if (taint !== undefined) {
     const { key, value, effect } = taint;
     return `the node has taint ${key}${value === "" ? "" : `=${value}`}:${effect}, which spec.extractor.tolerations does not name`;
   }
   if (!node.ready) return "the node is not ready";
   return "the DaemonSet has not made one yet";
+}
+
+/** Whether the DaemonSet makes a pod for the node, ready or not. */
+export function isCovered(node: ClusterNode, { nodeSelector, tolerations }: Placement): boolean {
+  return missingLabel(node, nodeSelector) === undefined && repellingTaint(node, tolerations) === undefined;
+}
+
+function missingLabel({ labels }: ClusterNode, nodeSelector: Placement["nodeSelector"]) {
+  return Object.entries(nodeSelector).find(([key, value]) => labels[key] !== value);
+}
+
+function repellingTaint({ taints }: ClusterNode, tolerations: readonly Toleration[]): Taint | undefined {
+  return taints
+    .filter(({ effect }) => effect !== "PreferNoSchedule")
+    .find((one) => !isTheDaemonSetControllers(one) && !tolerations.some((toleration) => tolerates(toleration, one)));
 }
 
 /** Pods of every DaemonSet tolerate these. */

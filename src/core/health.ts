@@ -1,5 +1,7 @@
 /** What one side looks like, judged from its workload and from what happened to its objects. */
+import type { ConfigStatus } from "../api/config.ts";
 import { decodePods, type Pods } from "../api/pods.ts";
+import type { Fleet } from "./coverage.ts";
 import type { Decision } from "./decide.ts";
 import { keyOf, type Side } from "./operands.ts";
 import type { Live, Plan } from "./plan.ts";
@@ -11,6 +13,7 @@ export type HealthReason =
   | "Deploying"
   | "Removing"
   | "PodsNotReady"
+  | "NodesNotReady"
   | "NoMatchingNodes"
   | "OperandConflict"
   | "OperandFailed";
@@ -47,6 +50,37 @@ export interface HealthInput {
   readonly failed: readonly FailedStep[];
   /** At least one object of this side that is to go is still there. */
   readonly anyLeft: boolean;
+  /** The Linux nodes, of the node side; undefined while they have not been counted. */
+  readonly fleet?: Fleet | undefined;
+  readonly previous: PreviousHealth;
+}
+
+/** What the status says of the side so far. */
+export interface PreviousHealth {
+  /** Of ExtractorReady or GathererReady. */
+  readonly reason?: string | undefined;
+  /** Generation of the workload that has been rolled out. */
+  readonly rolledOut?: number | undefined;
+  /** Degraded says that this side is not ready. */
+  readonly isDegraded?: boolean | undefined;
+}
+
+export function previousHealth({ conditions = [], nodes }: ConfigStatus, side: Side): PreviousHealth {
+  const [ready, notReady] =
+    side === "node" ? ["ExtractorReady", "ExtractorNotReady"] : ["GathererReady", "GathererNotReady"];
+  return {
+    reason: conditions.find(({ type }) => type === ready)?.reason,
+    rolledOut: side === "node" ? nodes?.rolledOut : undefined,
+    isDegraded: conditions.some(
+      ({ type, status, reason }) => type === "Degraded" && status === "True" && reason === notReady,
+    ),
+  };
+}
+
+/** More nodes are to have an extractor, or have the newest one, than the status says. */
+export function isProgress(pods: Pods | undefined, before: ConfigStatus["nodes"]): boolean {
+  if (pods === undefined || before === undefined) return false;
+  return pods.desired > before.desired || pods.updated > (before.updated ?? pods.updated);
 }
 
 export function healthOf(input: HealthInput): Health {
@@ -69,7 +103,7 @@ export function healthOf(input: HealthInput): Health {
       return { state: "off", reason: decision.reason, message: decision.message, some: false };
     case "wait":
       if (pods === undefined) return { state: "off", reason: decision.reason, message: decision.message, some };
-      return judge(side, pods);
+      return judge(input, pods);
     case "install":
       if (!wanted && anyLeft)
         return { state: "moving", reason: "Removing", message: "The extractors are being taken away", some };
@@ -78,21 +112,49 @@ export function healthOf(input: HealthInput): Health {
         return { state: "ready", reason: "OnDemandIdle", message, some: false };
       }
       if (pods === undefined) return { state: "moving", reason: "Deploying", message: "Being deployed", some };
-      return judge(side, pods);
+      return judge(input, pods);
     default:
       return decision.kind;
   }
 }
 
-function judge(side: Side, { desired, ready, current }: Pods): Health {
+/**
+ * A roll-out is one that this operator began and that has not reached every node yet. Pods that are missing later, since a node
+ * restarts or is new, are none; those of nodes that are not ready are held against nobody.
+ */
+function judge({ side, fleet, previous }: HealthInput, pods: Pods): Health {
+  const { desired, ready, updated, current, seen, generation, refusal } = pods;
   const what = side === "node" ? "extractor" : "gatherer";
   const some = ready > 0;
-  if (!current) return { state: "moving", reason: "Deploying", message: `The ${what} pods are being rolled out`, some };
-  if (desired === 0 && side === "node") {
-    const message = "No Linux node matches spec.extractor";
-    return { state: "broken", reason: "NoMatchingNodes", message, some };
-  }
+  const health = (state: Health["state"], reason: HealthReason, message: string): Health => {
+    const why = refusal === undefined || state === "ready" ? "" : `: ${refusal}`;
+    return { state, reason, message: `${message}${why}`, some };
+  };
+  const down = side === "node" ? (fleet?.notReady ?? 0) : 0;
+  const isOlder = side === "node" && seen && generation === previous.rolledOut && previous.reason !== "Deploying";
+  const isLeftToNodes = seen && down > 0 && desired - updated <= down;
+  if (!current && !isOlder && !isLeftToNodes)
+    return health("moving", "Deploying", `The ${what} pods are being rolled out`);
+  const without = side === "node" && fleet !== undefined ? Math.max(0, fleet.linux - desired) : 0;
+  if (desired === 0 && side === "node")
+    return health(
+      "broken",
+      "NoMatchingNodes",
+      `No Linux node matches spec.extractor${without === 0 ? "" : `, of ${without}`}`,
+    );
+  const rest =
+    without === 0 ? "" : `; ${nodes(without)} ${without === 1 ? "has" : "have"} none, by taint or nodeSelector`;
   const message = `${ready} of ${desired} ${what} pods are ready`;
-  if (ready < desired) return { state: "moving", reason: "PodsNotReady", message, some };
-  return { state: "ready", reason: "AsExpected", message, some };
+  if (ready >= desired) return health("ready", "AsExpected", `${message}${rest}`);
+  if (desired - ready <= down) {
+    const lost = `${nodes(down)} that should have one ${down === 1 ? "is" : "are"} not ready`;
+    return health("moving", "NodesNotReady", `${message}; ${lost}${rest}`);
+  }
+  if (previous.reason === "Deploying" && previous.isDegraded !== true)
+    return health("moving", "Deploying", `The last ${what} pods that were rolled out are not ready yet`);
+  return health("moving", "PodsNotReady", `${message}${rest}`);
+}
+
+function nodes(number: number): string {
+  return number === 1 ? "1 Linux node" : `${number} Linux nodes`;
 }

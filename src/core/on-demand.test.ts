@@ -17,7 +17,8 @@ import {
 import { keyOf, workloads } from "./operands.ts";
 import type { Live } from "./plan.ts";
 import { makeRequest } from "./requests.fixture.ts";
-import { type Phase, timeText } from "./requests.ts";
+import type { Phase } from "./requests.ts";
+import { timeText } from "./time.ts";
 
 const minuteMs = 60_000;
 const nowMs = Date.UTC(2026, 0, 2);

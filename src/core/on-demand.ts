@@ -11,6 +11,9 @@ export const undeployMs = 2 * minuteMs;
 /** So long extractors that are deployed wait for a gatherer that does not take the order. */
 const patienceMs = 10 * minuteMs;
 
+/** What a gather looks at. */
+type PodCounts = Pick<Pods, "desired" | "ready" | "current">;
+
 /** The extractors as a gather sees them; as old as the last run of the operands' loop. */
 export interface NodeSideView {
   /** Uid of the gather that wanted them when this was seen. */
@@ -18,7 +21,7 @@ export interface NodeSideView {
   /** `going`: deleted, and some of its pods are left. */
   readonly daemonSet: "absent" | "going" | "present";
   /** Of a DaemonSet that is present and wanted. */
-  readonly pods: Pods | undefined;
+  readonly pods: PodCounts | undefined;
   /** A DaemonSet of our name was made by somebody else, so waiting is in vain. */
   readonly isForeign: boolean;
   /** What is wrong with the objects of the node side. */
@@ -39,7 +42,7 @@ const daemonSetKey = keyOf(workloads.node.workload);
 export function nodeSideView(
   requests: readonly GatherRequest[],
   live: ReadonlyMap<string, Live>,
-  { pods, problem }: { readonly pods: Pods | undefined; readonly problem: string | undefined },
+  { pods, problem }: { readonly pods: PodCounts | undefined; readonly problem: string | undefined },
 ): NodeSideView {
   const found = live.get(daemonSetKey);
   const wanted = wantedBy(requests);
@@ -47,7 +50,10 @@ export function nodeSideView(
   return {
     wantedBy: wanted,
     daemonSet: !isThere ? "absent" : found.object.metadata.deletionTimestamp === undefined ? "present" : "going",
-    pods: wanted === undefined ? undefined : pods,
+    pods:
+      wanted === undefined || pods === undefined
+        ? undefined
+        : { desired: pods.desired, ready: pods.ready, current: pods.current },
     isForeign: found?.kind === "present" && !isThere,
     problem,
   };

@@ -13,12 +13,14 @@ import {
   isFinished,
   lastFull,
   orderOf,
+  overlong,
   phases,
   queueOf,
   runningStatus,
   waitingStatus,
 } from "./requests.ts";
 
+const nowMs = Date.UTC(2026, 0, 2);
 const names = (requests: readonly GatherRequest[]) => requests.map(({ name }) => name);
 const rows: readonly {
   readonly rule: string;
@@ -66,21 +68,45 @@ const rows: readonly {
 ];
 for (const { rule, requests, expected } of rows)
   test(rule, () => {
-    const { running, waiting, supersede } = queueOf(requests);
+    const { running, waiting, supersede } = queueOf(requests, nowMs);
     assert.equal({ running: running?.name, waiting: waiting?.name, supersede: names(supersede) }, expected);
   });
 
 test("at least a minute lies between two starts", () => {
   const started = makeRequest({ phase: "Succeeded", status: { startTime: "2026-01-01T00:00:00Z", conditions: [] } });
-  assert.is(queueOf([started]).startableAtMs, Date.UTC(2026, 0) + 60_000);
+  assert.is(queueOf([started], nowMs).startableAtMs, Date.UTC(2026, 0) + 60_000);
 });
+
+test("a start that lies ahead, since the clock was set back, holds nothing up", () => {
+  const started = makeRequest({ phase: "Succeeded", status: { startTime: "2027-01-01T00:00:00Z", conditions: [] } });
+  assert.is(queueOf([started], nowMs).startableAtMs, 60_000);
+});
+
+const overlongs: readonly (readonly [rule: string, startTime: string | undefined, isOverlong: boolean])[] = [
+  ["one that has not begun", undefined, false],
+  ["a moment before its four hours are over", "2026-01-01T20:00:01Z", false],
+  ["after four hours", "2026-01-01T20:00:00Z", true],
+  ["one that began an hour ahead, before the clock was set back", "2026-01-02T01:00:00Z", false],
+  ["one that began a year ahead, by a clock that was wrong", "2027-01-01T00:00:00Z", true],
+];
+for (const [rule, startTime, isOverlong] of overlongs)
+  test(`a gather that takes too long: ${rule}`, () => {
+    const started = startTime === undefined ? {} : { startTime };
+    const request = {
+      ...makeRequest({ phase: "Running" }),
+      status: { ...runningStatus(makeRequest(), 1, "Asking", nowMs), ...started },
+    };
+    const { startTime: _, ...status } = request.status;
+    const told = overlong(startTime === undefined ? { ...request, status } : request, nowMs);
+    assert.is(told, isOverlong ? "Not finished after 4 hours, last at: Asking" : undefined);
+  });
 
 test("the last ten finished are kept, and the schedule's newest", () => {
   const finished = Array.from({ length: 13 }, (_, at) =>
     makeRequest({ name: `r${at}`, createdMs: 10 + at, phase: "Succeeded" }),
   );
   const scheduled = [5, 4].map((due) => makeRequest({ name: `scheduled-${due}`, createdMs: due, phase: "Failed" }));
-  assert.equal(names(queueOf([...finished, ...scheduled]).forget).sort(), ["r0", "r1", "r2", "scheduled-4"]);
+  assert.equal(names(queueOf([...finished, ...scheduled], nowMs).forget).sort(), ["r0", "r1", "r2", "scheduled-4"]);
 });
 
 test("whatever exists, at most one runs or waits, nothing is both kept and given up, and nothing unfinished is forgotten", () => {
@@ -94,7 +120,7 @@ test("whatever exists, at most one runs or waits, nothing is both kept and given
   fc.assert(
     fc.property(fc.array(request, { maxLength: 30 }), (list) => {
       const requests = list.map((changes, at) => makeRequest({ ...changes, name: `r${at}` }));
-      const { running, waiting, supersede, forget } = queueOf(requests);
+      const { running, waiting, supersede, forget } = queueOf(requests, nowMs);
       assert.not.ok(supersede.some((one) => one === running || one === waiting));
       assert.ok(forget.every(isFinished));
       assert.ok(requests.filter(isFinished).length - forget.length <= 11);
@@ -112,7 +138,7 @@ test("the last full gather: the newest begin, not of some namespaces, not supers
     { ...makeRequest({ name: "given-up", phase: "Superseded" }), time: "4" },
     { ...makeRequest({ name: "running", phase: "Running" }), time: "5" },
   ].map(({ time, ...request }) => ({ ...request, status: { ...request.status, ...at(time) } }));
-  assert.is(lastFull(requests)?.name, "new");
+  assert.is(lastFull(requests, nowMs)?.name, "new");
 });
 
 const orders: readonly {

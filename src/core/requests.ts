@@ -5,6 +5,7 @@ import type { GatherOrder, GatherOutcome, GatherProgress, NodeFailure } from "..
 import type { Condition } from "../api/object.ts";
 import type { GatherRequest, RequestStatus } from "../api/request.ts";
 import { dueMsOf } from "./schedule.ts";
+import { elapsedMs, isAhead, timeText } from "./time.ts";
 
 /** Reasons of condition Progressing, shown as the phase; docs/conditions.md says more. */
 export const phases = [
@@ -32,6 +33,7 @@ export const endReasons = [
   "Refused",
   "NotManaged",
   "GathererUnreachable",
+  "TookTooLong",
 ] as const;
 
 export const minuteMs = 60_000;
@@ -75,23 +77,27 @@ export interface Queue {
 
 /**
  * One runs, one waits. Of several that wait the schedule's own goes first, since it makes the full archive; else the newest.
- * The newest finished scheduled one is never forgotten: the next due time comes from it.
+ * The newest finished scheduled one is never forgotten: the next due time comes from it. A start ahead of now, before the clock was set
+ * back, holds nothing up.
  */
-export function queueOf(requests: readonly GatherRequest[]): Queue {
+export function queueOf(requests: readonly GatherRequest[], nowMs: number): Queue {
   const ordered = [...requests].sort((a, b) => a.createdMs - b.createdMs || (a.name < b.name ? -1 : 1));
   const running = ordered.find(isOn);
   const open = ordered.filter((request) => !isFinished(request) && !isOn(request));
   const waiting = open.find(({ spec }) => spec.trigger === "Scheduled") ?? open.at(-1);
   const finished = ordered.filter(isFinished).reverse();
-  const newestScheduled = finished
+  const scheduled = finished
     .filter(({ name }) => dueMsOf(name) !== undefined)
-    .sort((a, b) => (dueMsOf(b.name) ?? 0) - (dueMsOf(a.name) ?? 0))[0];
-  const starts = ordered.map(({ status }) => (status.startTime === undefined ? 0 : Date.parse(status.startTime)));
+    .sort((a, b) => (dueMsOf(b.name) ?? 0) - (dueMsOf(a.name) ?? 0));
+  const kept = [scheduled[0], scheduled.find(({ name }) => (dueMsOf(name) ?? 0) <= nowMs)];
+  const starts = ordered
+    .map(({ status }) => (status.startTime === undefined ? 0 : Date.parse(status.startTime)))
+    .filter((startMs) => startMs <= nowMs);
   return {
     running,
     waiting,
     supersede: open.filter((request) => request !== waiting),
-    forget: finished.slice(keptFinished).filter((request) => request !== newestScheduled),
+    forget: finished.slice(keptFinished).filter((request) => !kept.includes(request)),
     startableAtMs: Math.max(0, ...starts) + distanceMs,
   };
 }
@@ -107,12 +113,31 @@ export function beginOf({
   return startTime ?? finishTime ?? "";
 }
 
-/** The finished gather of all namespaces that began last; superseded ones never ran. */
-export function lastFull(requests: readonly GatherRequest[]): GatherRequest | undefined {
+/** The finished gather of all namespaces that began last; superseded ones never ran. A begin a day ahead was written by a wrong clock and comes first. */
+export function lastFull(requests: readonly GatherRequest[], nowMs: number): GatherRequest | undefined {
   return requests
     .filter((request) => isFull(request) && isFinished(request) && phaseOf(request) !== "Superseded")
-    .sort((a, b) => beginOf(a.status).localeCompare(beginOf(b.status)))
+    .sort((a, b) => credibleBegin(a.status, nowMs).localeCompare(credibleBegin(b.status, nowMs)))
     .at(-1);
+}
+
+const dayMs = 24 * 60 * minuteMs;
+
+/** Empty for a begin that cannot be true. */
+export function credibleBegin(times: Parameters<typeof beginOf>[0], nowMs: number): string {
+  const begin = beginOf(times);
+  return isAhead(Date.parse(begin), nowMs, dayMs) ? "" : begin;
+}
+
+/** A gather that has been on for so long will not end: no cluster takes longer, and the next one has to have its turn. */
+export const longestMs = 4 * 60 * minuteMs;
+
+/** Why a gather that is on is given up; undefined while it may go on. */
+export function overlong({ status }: GatherRequest, nowMs: number): string | undefined {
+  if (status.startTime === undefined || elapsedMs(Date.parse(status.startTime), nowMs, longestMs) < longestMs)
+    return undefined;
+  const stage = status.conditions?.find(({ type }) => type === "Progressing")?.message ?? "";
+  return `Not finished after ${longestMs / 60 / minuteMs} hours, last at: ${stage}`.slice(0, 1024);
 }
 
 export interface NodeSideTerms {
@@ -297,8 +322,4 @@ function withConditions(
     };
   };
   return { ...fields, conditions: [condition("Progressing", progress), condition("Succeeded", succeeded)] };
-}
-
-export function timeText(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }

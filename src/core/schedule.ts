@@ -1,5 +1,6 @@
 /** When the next scheduled gather is due. Due times are durable: a scheduled RuntimeGather is named after its own. */
 import type { GatherRequest } from "../api/request.ts";
+import { isAhead } from "./time.ts";
 
 export const scheduledPrefix = "scheduled-";
 
@@ -36,14 +37,18 @@ export function schedule(input: ScheduleInput): Schedule {
   return { dueMs, create: isDue ? `${scheduledPrefix}${Math.floor(dueMs / 1000)}` : undefined };
 }
 
-/** Objects from before the config was made belong to an earlier one; one named after a time to come was not made by the schedule. */
+/**
+ * Objects from before the config was made belong to an earlier one. A time to come that is less than an interval away was written
+ * before the clock was set back, and still holds; what lies further ahead was written by a clock that was wrong, or by somebody else.
+ */
 function nextDueMs({ nowMs, requests, intervalMs, configCreatedMs, lastGatherMs }: ScheduleInput): number {
-  const dueTimes = requests
-    .map(({ name }) => dueMsOf(name))
-    .filter((dueMs): dueMs is number => dueMs !== undefined && dueMs >= configCreatedMs && dueMs <= nowMs);
+  const createdMs = isAhead(configCreatedMs, nowMs, intervalMs) ? 0 : configCreatedMs;
+  const holds = (timeMs: number | undefined): timeMs is number =>
+    timeMs !== undefined && timeMs >= createdMs && !isAhead(timeMs, nowMs, intervalMs);
+  const dueTimes = requests.map(({ name }) => dueMsOf(name)).filter(holds);
   if (dueTimes.length > 0) return Math.max(...dueTimes) + intervalMs;
-  if (lastGatherMs !== undefined && lastGatherMs >= configCreatedMs) return lastGatherMs + intervalMs;
-  return configCreatedMs;
+  if (holds(lastGatherMs)) return lastGatherMs + intervalMs;
+  return createdMs;
 }
 
 /** The due time that a scheduled RuntimeGather is named after. */

@@ -26,10 +26,14 @@ const succeeded = (name: string, begin: string, more: object = {}) =>
     },
   });
 const identity = (status: ConfigStatus = {}): ConfigIdentity => ({ uid: "u", generation: 2, createdMs: 500, status });
+const pods = { desired: 3, ready: 2, updated: 3, generation: 4, seen: true, current: true };
+const headline = { reason: "AsExpected", message: "fine" };
 const input = (changes: Partial<StatusInput> = {}): StatusInput => ({
+  nowMs: Date.UTC(2026, 0, 9),
   ...{ identity: identity(), conditions: [], gate: { state: "enabled", version: "4.18.0" }, gateIgnored: false },
   ...{
-    pods: { desired: 3, ready: 2, current: true },
+    pods,
+    ...{ headline, troubles: [], isRollingOut: false, fleet: undefined },
     onDemand: false,
     requests: [],
     nextGatherMs: Date.UTC(2026, 0, 5),
@@ -48,8 +52,9 @@ test("the whole status, from the gather that began last", () => {
   assert.equal(statusOf(input({ requests: [succeeded("b", day(2)), succeeded("a", day(1))] })), {
     observedGeneration: 2,
     conditions: [],
-    gate: { state: "enabled", version: "4.18.0", source: "FeatureGate" },
-    nodes: { desired: 3, ready: 2, summary: "2/3" },
+    headline,
+    gate: { state: "enabled", version: "4.18.0", source: "FeatureGate", summary: "enabled" },
+    nodes: { desired: 3, ready: 2, updated: 3, rolledOut: 4, summary: "2/3" },
     lastGather: last,
     nextGather: day(5),
     inventory,
@@ -84,6 +89,21 @@ const kept: readonly {
     inventory: true,
   },
   {
+    rule: "a clock that was a year ahead does not hide what came after it was set right",
+    changes: {
+      identity: identity({ lastGather: { ...last, startTime: "2027-01-01T00:00:00Z" } }),
+      requests: [succeeded("ahead", "2027-01-01T00:00:00Z"), succeeded("a", day(1))],
+    },
+    last: "a",
+    inventory: true,
+  },
+  {
+    rule: "one that began before the clock was set back by an hour is the last one still",
+    changes: { requests: [succeeded("ahead", "2026-01-09T01:00:00Z"), succeeded("a", day(1))] },
+    last: "ahead",
+    inventory: true,
+  },
+  {
     rule: "one of an earlier config does not count",
     changes: { identity: { ...identity(), createdMs: Date.UTC(2026, 0, 2) }, requests: [succeeded("a", day(1))] },
     last: undefined,
@@ -112,8 +132,54 @@ test("an ignored gate and a missing DaemonSet show as what they are", () => {
   );
   assert.equal(
     [status.gate, status.nodes?.summary, status.nextGather],
-    [{ state: "no API", source: "Config" }, "0/0", undefined],
+    [{ state: "no API", source: "Config", summary: "ignored" }, "0/0", undefined],
   );
+});
+
+const before = { desired: 2, ready: 2, withoutExtractor: 1, rolledOut: 3, summary: "2/2, 1 without" };
+const counted: readonly (readonly [rule: string, changes: Partial<StatusInput>, nodes: object])[] = [
+  [
+    "three of six Linux nodes are to have none",
+    { fleet: { linux: 6, notReady: 1 } },
+    { desired: 3, ready: 2, updated: 3, withoutExtractor: 3, rolledOut: 4, summary: "2/3, 3 without" },
+  ],
+  [
+    "every Linux node is to have one: a zero, not nothing",
+    { fleet: { linux: 3, notReady: 0 } },
+    { desired: 3, ready: 2, updated: 3, withoutExtractor: 0, rolledOut: 4, summary: "2/3" },
+  ],
+  [
+    "a node has joined since they were counted: none is without",
+    { fleet: { linux: 2, notReady: 0 } },
+    { desired: 3, ready: 2, updated: 3, withoutExtractor: 0, rolledOut: 4, summary: "2/3" },
+  ],
+  [
+    "they could not be counted: as before",
+    { identity: identity({ nodes: before }) },
+    { desired: 3, ready: 2, updated: 3, withoutExtractor: 1, rolledOut: 4, summary: "2/3, 1 without" },
+  ],
+  [
+    "the DaemonSet's controller has not counted yet: as before",
+    {
+      identity: identity({ nodes: before }),
+      fleet: { linux: 6, notReady: 0 },
+      pods: { ...pods, seen: false, current: false },
+    },
+    { desired: 3, ready: 2, updated: 3, withoutExtractor: 1, rolledOut: 3, summary: "2/3, 1 without" },
+  ],
+  [
+    "a roll-out is on: the generation of before has reached the nodes",
+    { identity: identity({ nodes: before }), isRollingOut: true },
+    { desired: 3, ready: 2, updated: 3, withoutExtractor: 1, rolledOut: 3, summary: "2/3, 1 without" },
+  ],
+];
+for (const [rule, changes, nodes] of counted)
+  test(`nodes: ${rule}`, () => assert.equal(statusOf(input(changes)).nodes, nodes));
+
+test("troubles stand there while there are any", () => {
+  const troubles = [{ reason: "OperandFailed", since: day(1) }];
+  assert.equal(statusOf(input({ troubles })).troubles, troubles);
+  assert.not.ok("troubles" in statusOf(input()));
 });
 
 const nodes: readonly (readonly [rule: string, changes: Partial<StatusInput>, summary: string])[] = [

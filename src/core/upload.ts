@@ -1,7 +1,7 @@
 /** Which archive is sent next and when, what the receiver's answers mean, and what the status says of it. */
 import type { StoredArchive } from "../api/gather.ts";
 import type { LastUpload, UploadReason } from "../api/upload.ts";
-import { timeText } from "./requests.ts";
+import { timeText } from "./time.ts";
 
 /** The receiver takes less than this. */
 export const maxUploadBytes = 10 * 1024 * 1024;

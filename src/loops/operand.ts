@@ -6,11 +6,20 @@ import type { KubeObject } from "../api/object.ts";
 import type { Pods } from "../api/pods.ts";
 import type { GatherRequest } from "../api/request.ts";
 import type { ServerTls } from "../api/tls-profile.ts";
-import { type Conditions, conditionsOf, conditionTypes, type Trouble } from "../core/conditions.ts";
+import { type Conditions, conditionsOf, conditionTypes } from "../core/conditions.ts";
+import type { Fleet } from "../core/coverage.ts";
 import { type Decision, decideGathererSide, decideNodeSide } from "../core/decide.ts";
 import { desiredGathererSide, desiredNodeSide } from "../core/desired.ts";
 import type { DesiredInput } from "../core/desired-input.ts";
-import { type FailedStep, type Health, healthOf, podsOf } from "../core/health.ts";
+import {
+  type FailedStep,
+  type Health,
+  type HealthInput,
+  healthOf,
+  isProgress,
+  podsOf,
+  previousHealth,
+} from "../core/health.ts";
 import { type Going, goingOf, nodeSideView, overdue, wantedBy } from "../core/on-demand.ts";
 import {
   keyOf,
@@ -27,6 +36,7 @@ import { isSame } from "../core/same.ts";
 import { schedule } from "../core/schedule.ts";
 import { lastGatherOf, lastSuccessMs, statusOf } from "../core/status.ts";
 import { uploadEvents } from "../core/upload.ts";
+import { FleetCount } from "./fleet.ts";
 import { keepCertificates, type Missing, type TlsState } from "./tls.ts";
 import type { OperatorWorld, Snapshot } from "./world.ts";
 
@@ -40,7 +50,7 @@ interface Observed {
   readonly priorityClass: string | undefined;
   readonly tls: ServerTls;
   readonly serviceCa: string | undefined;
-  readonly stockExtractor: boolean;
+  readonly stockExtractor: boolean | undefined;
   readonly namespaceUid: string;
 }
 
@@ -55,7 +65,7 @@ const removingMs = 5_000;
 
 export class OperandLoop {
   readonly #world: OperatorWorld;
-  #trouble: Trouble = {};
+  readonly #fleet: FleetCount;
   #going: Going | undefined;
   /** Certificates that OpenShift's service CA owes us. */
   #missing: Missing = {};
@@ -68,6 +78,7 @@ export class OperandLoop {
 
   constructor(world: OperatorWorld) {
     this.#world = world;
+    this.#fleet = new FleetCount(world.api, world.log);
   }
 
   /** One run; throws when the API server cannot be asked at all. */
@@ -79,7 +90,6 @@ export class OperandLoop {
     metrics.setGate(observed.gate.state);
     const { config, nowMs } = observed;
     if (config.kind === "absent") {
-      this.#trouble = {};
       for (const type of conditionTypes) metrics.setCondition(type, "Unknown");
       metrics.setGathering({ intervalMs: 0, lastSuccessMs: 0 });
       shared.upload = undefined;
@@ -106,31 +116,44 @@ export class OperandLoop {
     const seen = new Map([...observed.live].filter(([key]) => certificates?.strangers.has(key) !== true));
     const plan = planSteps(operands, wishes, seen, isManaged ? overdue(this.#going, nowMs) : undefined);
     const failed = await this.#carryOut(plan);
-    const troubles = [...failed, ...(certificates?.problems ?? [])];
+    const problems = [...failed, ...(certificates?.problems ?? [])];
+    const pods = podsOfOurs(observed.live, "node");
+    const { fleet, afterMs: countMs } = await this.#fleet.of(pods, observed.live.get(daemonSetKey), nowMs);
+    const { status } = config.identity;
+    const common = { plan, failed: problems, fleet };
     const health = {
-      node: this.#health("node", observed, decisions.node, plan, troubles, isWanted(config, observed.requests)),
-      gatherer: this.#health("gatherer", observed, decisions.gatherer, plan, troubles, true),
+      node: this.#health("node", observed, decisions.node, {
+        ...{ ...common, wanted: isWanted(config, observed.requests) },
+        previous: previousHealth(status, "node"),
+      }),
+      gatherer: this.#health("gatherer", observed, decisions.gatherer, {
+        ...{ ...common, wanted: true },
+        previous: previousHealth(status, "gatherer"),
+      }),
     };
     const judged = conditionsOf({
       nowMs,
       config,
       gate: observed.gate,
       ...health,
-      lastGather: lastGatherOf(observed.requests, config.identity),
+      lastGather: lastGatherOf(observed.requests, config.identity, nowMs),
       unreachable: shared.unreachable,
       stockExtractor: observed.stockExtractor,
-      trouble: this.#trouble,
+      isProgress: isProgress(pods, status.nodes),
+      namespace: this.#world.namespace,
     });
-    this.#trouble = judged.trouble;
     const snapshot = this.#snapshotOf(observed, config, decisions, health);
     const isGoing = snapshot.kind === "managed" && snapshot.nodeSide.daemonSet === "going";
-    await this.#report(observed, config, judged, snapshot);
+    await this.#report(observed, config, judged, snapshot, {
+      fleet,
+      isRollingOut: health.node.reason === "Deploying",
+    });
     this.#share(snapshot, nowMs);
     const removing = isGoing || [health.node, health.gatherer].some(({ reason }) => reason === "Removing");
     this.#failures = failed.length > 0 ? this.#failures + 1 : 0;
     const retryMs = failed.length > 0 ? Math.min(1_000 * 2 ** this.#failures, 5 * 60_000) : undefined;
     const heldMs = nowMs < this.#heldUntilMs ? this.#heldUntilMs - nowMs : undefined;
-    const waits = [heldMs, tlsAfterMs, judged.afterMs, retryMs, removing ? removingMs : undefined];
+    const waits = [heldMs, tlsAfterMs, countMs, judged.afterMs, retryMs, removing ? removingMs : undefined];
     return { afterMs: Math.min(...waits.filter((ms) => ms !== undefined), 60 * 60_000) };
   }
 
@@ -187,8 +210,7 @@ export class OperandLoop {
   }> {
     const { namespace, images, shared, log } = this.#world;
     const plain = (decision: Decision): Wish => ({ kind: decision.kind === "remove" ? "remove" : "keep" });
-    const daemonSet = keyOf(workloads.node.workload);
-    const drop = new Set(isWanted(config, observed.requests) ? [] : [daemonSet]);
+    const drop = new Set(isWanted(config, observed.requests) ? [] : [daemonSetKey]);
     // An unknown gate says nothing about extractors that were there for a gather only.
     const keepsOthers = decisions.node.reason === "GateUnknown" && drop.size > 0;
     const wishes: Readonly<Record<Side, Wish>> = {
@@ -276,9 +298,7 @@ export class OperandLoop {
     side: Side,
     { live }: Observed,
     decision: Decision,
-    plan: Plan,
-    failed: readonly FailedStep[],
-    wanted: boolean,
+    seen: Pick<HealthInput, "plan" | "failed" | "wanted" | "fleet" | "previous">,
   ): Health {
     const isLeft = (operand: Operand) => {
       const found = live.get(keyOf(operand));
@@ -286,9 +306,9 @@ export class OperandLoop {
     };
     const { workload } = workloads[side];
     return healthOf({
-      ...{ side, decision, wanted, plan, failed },
+      ...{ side, decision, ...seen },
       pods: podsOfOurs(live, side),
-      anyLeft: (wanted || decision.kind === "remove" ? operands : [workload]).some(
+      anyLeft: (seen.wanted || decision.kind === "remove" ? operands : [workload]).some(
         (operand) => operand.side === side && isLeft(operand),
       ),
     });
@@ -305,7 +325,7 @@ export class OperandLoop {
     const { node, gatherer } = health;
     const isMoving = node.state === "moving" || node.reason === "GateUnknown";
     this.#movingSinceMs = isMoving ? (this.#movingSinceMs ?? nowMs) : undefined;
-    const last = lastGatherOf(requests, config.identity);
+    const last = lastGatherOf(requests, config.identity, nowMs);
     const isFailing = node.reason === "OperandConflict" || node.reason === "OperandFailed";
     const problem = isFailing ? node.message : undefined;
     return {
@@ -321,13 +341,21 @@ export class OperandLoop {
   }
 
   /** Writes the status when it differs, and events when a condition turned. */
-  async #report(observed: Observed, config: Present, judged: Conditions, snapshot: Snapshot): Promise<void> {
+  async #report(
+    observed: Observed,
+    config: Present,
+    judged: Conditions,
+    snapshot: Snapshot,
+    nodes: { readonly fleet: Fleet | undefined; readonly isRollingOut: boolean },
+  ): Promise<void> {
     const { cluster, namespace, version, metrics, log } = this.#world;
     const { gate, requests, namespaceUid, nowMs, live } = observed;
     const isManaged = snapshot.kind === "managed";
     const status = statusOf({
+      nowMs,
       identity: config.identity,
-      conditions: judged.conditions,
+      ...judged,
+      ...nodes,
       gate,
       gateIgnored: config.kind === "valid" && config.settings.featureGate === "Ignored",
       pods: podsOfOurs(live, "node"),
@@ -342,7 +370,7 @@ export class OperandLoop {
     for (const { type, status: value } of judged.conditions) metrics.setCondition(type, value);
     metrics.setGathering({
       intervalMs: isManaged ? snapshot.settings.gather.interval : 0,
-      lastSuccessMs: lastSuccessMs(requests, config.identity),
+      lastSuccessMs: lastSuccessMs(requests, config.identity, nowMs),
     });
     if (isSame(config.identity.status, status)) return;
     const written = await cluster.writeConfigStatus(config.identity.uid, status);
@@ -369,6 +397,8 @@ export class OperandLoop {
     wake("uploads");
   }
 }
+
+const daemonSetKey = keyOf(workloads.node.workload);
 
 /** False between the gathers of lifecycle OnDemand. */
 function isWanted(config: Present, requests: readonly GatherRequest[]): boolean {

@@ -9,16 +9,17 @@ import {
   endedStatus,
   finishedStatus,
   orderOf,
+  overlong,
   phaseOf,
   queueOf,
   runningStatus,
   silenceMs,
-  timeText,
   type WaitingPhase,
   waitingStatus,
 } from "../core/requests.ts";
 import { isSame } from "../core/same.ts";
 import { schedule } from "../core/schedule.ts";
+import { elapsedMs, timeText } from "../core/time.ts";
 import type { OperatorWorld, Snapshot } from "./world.ts";
 
 type Managed = Extract<Snapshot, { readonly kind: "managed" }>;
@@ -48,7 +49,7 @@ export class RequestLoop {
     if (snapshot === undefined) return { afterMs: pollMs };
     if (snapshot.kind === "hands off") return { afterMs: undefined };
     const requests = await cluster.requests();
-    const queue = queueOf(requests);
+    const queue = queueOf(requests, nowMs());
     if (isOnDemand(snapshot) && wantedBy(requests) !== snapshot.nodeSide.wantedBy) wake("operands");
     for (const request of queue.supersede) {
       const message = "Another one waits already; one runs, one waits";
@@ -57,9 +58,13 @@ export class RequestLoop {
     }
     for (const request of queue.forget) await cluster.forget(request);
     shared.isGathering = queue.running !== undefined;
+    const tooLong = queue.running === undefined ? undefined : overlong(queue.running, nowMs());
+    if (queue.running !== undefined && tooLong !== undefined) return this.#end(queue.running, "TookTooLong", tooLong);
     if (queue.running !== undefined && phaseOf(queue.running) === "Deploying")
       return this.#deploy(queue.running, snapshot, signal);
     if (queue.running !== undefined) return this.#follow(queue.running, snapshot, signal);
+    if (queue.waiting?.spec.trigger === "Requested" && snapshot.kind === "managed")
+      await this.#plan(requests, Number.POSITIVE_INFINITY, snapshot);
     if (queue.waiting !== undefined) return this.#begin(queue.waiting, queue.startableAtMs, snapshot, signal);
     this.#reached();
     return snapshot.kind === "managed" ? this.#plan(requests, queue.startableAtMs, snapshot) : { afterMs: undefined };
@@ -240,7 +245,8 @@ export class RequestLoop {
       case "unreachable": {
         if (snapshot.kind === "not managed") return this.#end(request, "NotManaged", snapshot.why);
         const startMs = Date.parse(request.status.startTime ?? "");
-        if (!(nowMs() - startMs < silenceMs)) return this.#end(request, "GathererUnreachable", answer.message);
+        if (elapsedMs(startMs, nowMs(), silenceMs) >= silenceMs)
+          return this.#end(request, "GathererUnreachable", answer.message);
         this.#lost(answer.message);
         await this.#write(request, runningStatus(request, request.status.attempts ?? 1, answer.message, nowMs()));
         return { afterMs: retryMs };
@@ -298,7 +304,7 @@ export class RequestLoop {
 
   async #end(
     request: GatherRequest,
-    reason: "Refused" | "Interrupted" | "NotManaged" | "GathererUnreachable",
+    reason: "Refused" | "Interrupted" | "NotManaged" | "GathererUnreachable" | "TookTooLong",
     message: string,
   ): Promise<Next> {
     const { nowMs, metrics, log, wake, shared } = this.#world;
