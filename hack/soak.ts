@@ -109,7 +109,7 @@ function told({ minutes, seed, result, samples }: Told): string {
     "|---|---|---|",
     ...rows.map(
       ({ atMs, heapBytes, residentBytes }) =>
-        `| ${(atMs / minuteMs).toFixed(0)} | ${mib(heapBytes)} | ${mib(residentBytes)} |`,
+        `| ${(atMs / minuteMs).toFixed(1)} | ${mib(heapBytes)} | ${mib(residentBytes)} |`,
     ),
   ].join("\n");
 }
