@@ -79,7 +79,9 @@ const objectSchema = z.looseObject({
 
 async function copiesOf(world: OperatorWorld): Promise<readonly Copy[]> {
   const node = operands.filter(({ side }) => side === "node");
-  return Promise.all(node.map(async (operand) => copyOf(operand, await world.operand(operand))));
+  const found = await Promise.all(node.map(async (operand) => [operand, await world.operand(operand)] as const));
+  // Monitors are made only where their kinds are served.
+  return found.filter(([, object]) => object !== undefined).map(([operand, object]) => copyOf(operand, object));
 }
 
 function copyOf({ kind, name }: Operand, found: unknown): Copy {
