@@ -12,6 +12,7 @@ import { Connection } from "../../src/adapters/connection.ts";
 import { operatorMetrics } from "../../src/adapters/operator-metrics.ts";
 import { createLogger } from "../../src/adapters/telemetry.ts";
 import { apiGroup, type KubeObject, kubeObjectSchema } from "../../src/api/object.ts";
+import type { Images } from "../../src/core/desired-input.ts";
 import { keyOf, kinds, names, type Operand, operands, type Side } from "../../src/core/operands.ts";
 import { type RunningOperator, startOperator } from "../../src/loops/operator.ts";
 import type { UploadOptions } from "../../src/loops/uploads.ts";
@@ -41,6 +42,7 @@ export interface StartOptions {
   readonly namespace?: string;
   readonly resyncMs?: number;
   readonly uploads?: Partial<UploadOptions>;
+  readonly images?: Partial<Images>;
 }
 
 export class OperatorWorld {
@@ -101,7 +103,7 @@ export class OperatorWorld {
         lease: { remainingMs: () => 60_000 },
         fixedLevel: true,
       },
-      images: { extractor: "e:1", exporter: "x:1", proxy: "p:1", gatherer: "g:1" },
+      images: { extractor: "e:1", exporter: "x:1", proxy: "p:1", gatherer: "g:1", ...options.images },
       metrics: operatorMetrics(this.registry),
       log: createLogger({ name: "operator", level: process.env.DEBUG_OPERATOR === undefined ? "silent" : "debug" }),
       gathererOrigin: options.gathererOrigin ?? "https://127.0.0.1:1",

@@ -138,6 +138,11 @@ export class Cluster {
     return read.kind === "found" ? name : undefined;
   }
 
+  /** False when there is surely no PriorityClass of that name. */
+  async mayHavePriorityClass(name: string): Promise<boolean> {
+    return (await this.#read(`/apis/scheduling.k8s.io/v1/priorityclasses/${name}`)).kind !== "absent";
+  }
+
   /** The uid of our namespace, which tells this installation from another. */
   async namespaceUid(): Promise<string> {
     const read = await this.#read(`/api/v1/namespaces/${this.#namespace}`);

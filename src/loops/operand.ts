@@ -51,6 +51,8 @@ interface Observed {
   readonly tls: ServerTls;
   readonly serviceCa: string | undefined;
   readonly stockExtractor: boolean | undefined;
+  /** Of the DaemonSet's pods, which cannot be made without it. */
+  readonly missingPriorityClass: string | undefined;
   readonly namespaceUid: string;
 }
 
@@ -115,7 +117,9 @@ export class OperandLoop {
     this.#going = goingOf(observed.live, this.#going, nowMs);
     const seen = new Map([...observed.live].filter(([key]) => certificates?.strangers.has(key) !== true));
     const plan = planSteps(operands, wishes, seen, isManaged ? overdue(this.#going, nowMs) : undefined);
-    const failed = await this.#carryOut(plan);
+    const wanted = isWanted(config, observed.requests);
+    const kept = wanted && decisions.node.kind === "install" ? keptBack(observed) : [];
+    const failed = [...(await this.#carryOut(plan)), ...kept];
     const problems = [...failed, ...(certificates?.problems ?? [])];
     const pods = podsOfOurs(observed.live, "node");
     const { fleet, afterMs: countMs } = await this.#fleet.of(pods, observed.live.get(daemonSetKey), nowMs);
@@ -123,7 +127,7 @@ export class OperandLoop {
     const common = { plan, failed: problems, fleet };
     const health = {
       node: this.#health("node", observed, decisions.node, {
-        ...{ ...common, wanted: isWanted(config, observed.requests) },
+        ...{ ...common, wanted },
         previous: previousHealth(status, "node"),
       }),
       gatherer: this.#health("gatherer", observed, decisions.gatherer, {
@@ -176,8 +180,10 @@ export class OperandLoop {
         live.set(keyOf(operand), read.kind === "no API" ? { kind: "absent" } : read);
       }),
     ]);
+    const wanted = config.kind === "valid" ? config.settings.extractor.priorityClassName : undefined;
+    const isMissing = wanted !== undefined && !(await cluster.mayHavePriorityClass(wanted));
     const seen = { config, gate, requests, live, unserved, tls, serviceCa, priorityClass, stockExtractor };
-    return { nowMs: nowMs(), namespaceUid, ...seen };
+    return { nowMs: nowMs(), namespaceUid, ...seen, missingPriorityClass: isMissing ? wanted : undefined };
   }
 
   /** The status is ours from the end of this run on; that it was another's is worth an event. */
@@ -241,7 +247,9 @@ export class OperandLoop {
             .filter(({ kind, name }) => material.some((one) => one === kind) && name !== names.exporterProxy)
             .map(keyOf)
         : []),
-      ...unaccounted.map((side) => keyOf(workloads[side].workload)).filter((key) => !drop.has(key)),
+      ...[...unaccounted.map((side) => workloads[side].workload), ...keptBack(observed).map(({ operand }) => operand)]
+        .map(keyOf)
+        .filter((key) => !drop.has(key)),
     ]);
     if (certificates !== undefined && certificates.issued.length > 0)
       log.info({ issued: certificates.issued }, "Issued certificates");
@@ -403,6 +411,13 @@ const daemonSetKey = keyOf(workloads.node.workload);
 /** False between the gathers of lifecycle OnDemand. */
 function isWanted(config: Present, requests: readonly GatherRequest[]): boolean {
   return config.kind !== "valid" || config.settings.lifecycle === "Continuous" || wantedBy(requests) !== undefined;
+}
+
+/** The DaemonSet stays as it is rather than lose its pods one by one to a template of which none can be made. */
+function keptBack({ missingPriorityClass }: Observed): readonly FailedStep[] {
+  if (missingPriorityClass === undefined) return [];
+  const message = `there is no PriorityClass ${missingPriorityClass}, which spec.extractor.priorityClassName names`;
+  return [{ operand: workloads.node.workload, message }];
 }
 
 /** Undefined while the workload is not there, is not ours or is going away. */
