@@ -46,6 +46,7 @@ async function suffers(says: RegExp, before: readonly unknown[]): Promise<void> 
 }
 
 async function heals(): Promise<void> {
+  await world.waitForObserved();
   await world.waitForCondition("Degraded", "False/AsExpected");
   await world.waitForPresent([...gathererSide, ...nodeSide]);
 }
