@@ -6,7 +6,7 @@ import { waitFor } from "../../hack/kubectl.ts";
 import { names } from "../../src/core/operands.ts";
 import { longName } from "./config-fields.ts";
 import { GathersWorld } from "./gathers-world.ts";
-import { configPath, gathererSide, namespace, nodeSide, type OperatorWorld } from "./operator-world.ts";
+import { configPath, gathererSide, nodeSide, type OperatorWorld } from "./operator-world.ts";
 
 let gathers: GathersWorld;
 let world: OperatorWorld;
