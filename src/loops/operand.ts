@@ -1,67 +1,32 @@
 /** The reconcile: observe, decide, act, report. */
 import { isAlive } from "../adapters/lease.ts";
-import { type Config, type ConfigIdentity, configKind, configName } from "../api/config.ts";
-import type { Gate } from "../api/gate.ts";
-import type { KubeObject } from "../api/object.ts";
-import type { Pods } from "../api/pods.ts";
+import { type ConfigIdentity, configKind, configName } from "../api/config.ts";
 import type { GatherRequest } from "../api/request.ts";
-import type { ServerTls } from "../api/tls-profile.ts";
 import { type Conditions, conditionsOf, conditionTypes } from "../core/conditions.ts";
 import type { Fleet } from "../core/coverage.ts";
 import { type Decision, decideGathererSide, decideNodeSide } from "../core/decide.ts";
-import { desiredGathererSide, desiredNodeSide } from "../core/desired.ts";
-import type { DesiredInput } from "../core/desired-input.ts";
 import {
   type FailedStep,
   type Health,
   type HealthInput,
   healthOf,
   isProgress,
-  podsOf,
   previousHealth,
 } from "../core/health.ts";
-import { type Going, goingOf, nodeSideView, overdue, wantedBy } from "../core/on-demand.ts";
-import {
-  keyOf,
-  names,
-  type Operand,
-  type OperandKind,
-  operands,
-  optionalKinds,
-  type Side,
-  workloads,
-} from "../core/operands.ts";
-import { isOurs, type Live, type Plan, planSteps, type Wish } from "../core/plan.ts";
+import { type Going, goingOf, nodeSideView, overdue } from "../core/on-demand.ts";
+import { keyOf, names, type Operand, operands, type Side, workloads } from "../core/operands.ts";
+import { isOurs, type Plan, planSteps } from "../core/plan.ts";
 import { isSame } from "../core/same.ts";
 import { schedule } from "../core/schedule.ts";
 import { lastGatherOf, lastSuccessMs, statusOf } from "../core/status.ts";
 import { uploadEvents } from "../core/upload.ts";
 import { FleetCount } from "./fleet.ts";
-import { keepCertificates, type Missing, type TlsState } from "./tls.ts";
+import { daemonSetKey, isWanted, keptBack, type Observed, observe, type Present, podsOfOurs } from "./observed.ts";
+import { WishMaker } from "./wishes.ts";
 import type { OperatorWorld, Snapshot } from "./world.ts";
-
-interface Observed {
-  readonly nowMs: number;
-  readonly config: Config;
-  readonly gate: Gate;
-  readonly requests: readonly GatherRequest[];
-  readonly live: ReadonlyMap<string, Live>;
-  readonly unserved: ReadonlySet<OperandKind>;
-  readonly priorityClass: string | undefined;
-  readonly tls: ServerTls;
-  readonly serviceCa: string | undefined;
-  readonly stockExtractor: boolean | undefined;
-  /** Of the DaemonSet's pods, which cannot be made without it. */
-  readonly missingPriorityClass: string | undefined;
-  readonly namespaceUid: string;
-}
-
-type Present = Exclude<Config, { readonly kind: "absent" }>;
 
 /** So long the first gather waits for nodes that are not ready. */
 const settleMs = 3 * 60_000;
-/** Until a service account that was applied is looked for. */
-const accountMs = 1_000;
 /** Until an object that is going away is looked for again. */
 const removingMs = 5_000;
 
@@ -69,10 +34,7 @@ export class OperandLoop {
   readonly #world: OperatorWorld;
   readonly #fleet: FleetCount;
   #going: Going | undefined;
-  /** Certificates that OpenShift's service CA owes us. */
-  #missing: Missing = {};
-  /** Until then clients and servers may not trust each other, so nothing is gathered. */
-  #heldUntilMs = 0;
+  readonly #wishes: WishMaker;
   #movingSinceMs: number | undefined;
   #runs = 0;
   /** Runs in a row in which a write failed. */
@@ -81,6 +43,7 @@ export class OperandLoop {
   constructor(world: OperatorWorld) {
     this.#world = world;
     this.#fleet = new FleetCount(world.api, world.log);
+    this.#wishes = new WishMaker(world);
   }
 
   /** One run; throws when the API server cannot be asked at all. */
@@ -88,7 +51,7 @@ export class OperandLoop {
     const { shared, metrics } = this.#world;
     this.#runs += 1;
     const log = this.#world.log.child({ run: this.#runs });
-    const observed = await this.#observe();
+    const observed = await observe(this.#world);
     metrics.setGate(observed.gate.state);
     const { config, nowMs } = observed;
     if (config.kind === "absent") {
@@ -112,7 +75,7 @@ export class OperandLoop {
     if (config.kind === "valid") this.#world.setLogLevel(config.settings.logLevel);
 
     const decisions = { node: decideNodeSide(config, observed.gate), gatherer: decideGathererSide(config) };
-    const { wishes, certificates, afterMs: tlsAfterMs } = await this.#desired(observed, config, decisions);
+    const { wishes, certificates, afterMs: tlsAfterMs } = await this.#wishes.of(observed, config, decisions);
     const isManaged = decisions.gatherer.kind === "install";
     this.#going = goingOf(observed.live, this.#going, nowMs);
     const seen = new Map([...observed.live].filter(([key]) => certificates?.strangers.has(key) !== true));
@@ -156,34 +119,9 @@ export class OperandLoop {
     const removing = isGoing || [health.node, health.gatherer].some(({ reason }) => reason === "Removing");
     this.#failures = failed.length > 0 ? this.#failures + 1 : 0;
     const retryMs = failed.length > 0 ? Math.min(1_000 * 2 ** this.#failures, 5 * 60_000) : undefined;
-    const heldMs = nowMs < this.#heldUntilMs ? this.#heldUntilMs - nowMs : undefined;
+    const heldMs = nowMs < this.#wishes.heldUntilMs ? this.#wishes.heldUntilMs - nowMs : undefined;
     const waits = [heldMs, tlsAfterMs, countMs, judged.afterMs, retryMs, removing ? removingMs : undefined];
     return { afterMs: Math.min(...waits.filter((ms) => ms !== undefined), 60 * 60_000) };
-  }
-
-  async #observe(): Promise<Observed> {
-    const { cluster, nowMs } = this.#world;
-    const live = new Map<string, Live>();
-    const unserved = new Set<OperandKind>();
-    const [config, gate, requests, namespaceUid, tls, serviceCa, stockExtractor, priorityClass] = await Promise.all([
-      cluster.config(),
-      cluster.gate(),
-      cluster.requests(),
-      cluster.namespaceUid(),
-      cluster.serverTls(),
-      cluster.serviceCa(),
-      cluster.stockExtractor(),
-      cluster.priorityClass(),
-      ...operands.map(async (operand) => {
-        const read = await cluster.operand(operand);
-        if (read.kind === "no API" && optionalKinds.has(operand.kind)) unserved.add(operand.kind);
-        live.set(keyOf(operand), read.kind === "no API" ? { kind: "absent" } : read);
-      }),
-    ]);
-    const wanted = config.kind === "valid" ? config.settings.extractor.priorityClassName : undefined;
-    const isMissing = wanted !== undefined && !(await cluster.mayHavePriorityClass(wanted));
-    const seen = { config, gate, requests, live, unserved, tls, serviceCa, priorityClass, stockExtractor };
-    return { nowMs: nowMs(), namespaceUid, ...seen, missingPriorityClass: isMissing ? wanted : undefined };
   }
 
   /** The status is ours from the end of this run on; that it was another's is worth an event. */
@@ -203,79 +141,6 @@ export class OperandLoop {
     const { api, namespace } = this.#world;
     if (operator === undefined || operator.uid === namespaceUid || operator.namespace === namespace) return false;
     return isAlive(api, operator.namespace, nowMs);
-  }
-
-  async #desired(
-    observed: Observed,
-    config: Present,
-    decisions: Readonly<Record<Side, Decision>>,
-  ): Promise<{
-    readonly wishes: Readonly<Record<Side, Wish>>;
-    readonly certificates: TlsState | undefined;
-    readonly afterMs: number | undefined;
-  }> {
-    const { namespace, images, shared, log } = this.#world;
-    const plain = (decision: Decision): Wish => ({ kind: decision.kind === "remove" ? "remove" : "keep" });
-    const drop = new Set(isWanted(config, observed.requests) ? [] : [daemonSetKey]);
-    // An unknown gate says nothing about extractors that were there for a gather only.
-    const keepsOthers = decisions.node.reason === "GateUnknown" && drop.size > 0;
-    const wishes: Readonly<Record<Side, Wish>> = {
-      node: keepsOthers ? { kind: "keep", drop } : plain(decisions.node),
-      gatherer: plain(decisions.gatherer),
-    };
-    if (config.kind !== "valid" || decisions.gatherer.kind !== "install")
-      return { wishes, certificates: undefined, afterMs: undefined };
-    const { requests, live, nowMs, unserved, tls, serviceCa, priorityClass } = observed;
-    const withNodes = decisions.node.kind === "install";
-    const certificates = await keepCertificates({
-      live,
-      namespace,
-      nowMs,
-      serviceCa,
-      missing: this.#missing,
-      wanted: withNodes ? ["exporter", "gatherer"] : ["gatherer"],
-      lastGatherMs: shared.isGathering ? nowMs : lastGatherMsOf(requests),
-    });
-    this.#missing = certificates?.missing ?? {};
-    if (certificates !== undefined && certificates.holdMs > 0) this.#heldUntilMs = nowMs + certificates.holdMs;
-    const material = ["Secret", "ConfigMap"] as const;
-    const accountUids = { node: accountUid(live, "node"), gatherer: accountUid(live, "gatherer") };
-    const unaccounted = (["node", "gatherer"] as const).filter((side) => accountUids[side] === "");
-    const leave = new Set([
-      ...(certificates === undefined
-        ? operands
-            .filter(({ kind, name }) => material.some((one) => one === kind) && name !== names.exporterProxy)
-            .map(keyOf)
-        : []),
-      ...[...unaccounted.map((side) => workloads[side].workload), ...keptBack(observed).map(({ operand }) => operand)]
-        .map(keyOf)
-        .filter((key) => !drop.has(key)),
-    ]);
-    if (certificates !== undefined && certificates.issued.length > 0)
-      log.info({ issued: certificates.issued }, "Issued certificates");
-    const input: DesiredInput = {
-      ...{ namespace, images, unserved, tls, priorityClass, accountUids },
-      servedByServiceCa: certificates?.servedByServiceCa ?? new Set(),
-      settings: config.settings,
-      configUid: config.identity.uid,
-    };
-    const authority = certificates?.authority ?? { ca: undefined, bundle: undefined };
-    const objectsWith = (objects: readonly KubeObject[]): Wish => ({
-      kind: "install",
-      objects: objects.filter(({ kind, metadata: { name } }) => {
-        const key = keyOf({ kind, name });
-        return !leave.has(key) && !drop.has(key);
-      }),
-      leave,
-    });
-    return {
-      wishes: {
-        gatherer: objectsWith(desiredGathererSide(input, authority, certificates?.serving.gatherer)),
-        node: withNodes ? objectsWith(desiredNodeSide(input, certificates?.serving.exporter)) : wishes.node,
-      },
-      certificates,
-      afterMs: unaccounted.some((side) => decisions[side].kind === "install") ? accountMs : certificates?.afterMs,
-    };
   }
 
   /** One after the other; certificates wait for the CA that signed them to be stored. */
@@ -342,7 +207,7 @@ export class OperandLoop {
       settings: config.settings,
       configCreatedMs: config.identity.createdMs,
       lastGatherMs: last === undefined ? undefined : Date.parse(last.startTime),
-      gathererReady: gatherer.state === "ready" && nowMs >= this.#heldUntilMs,
+      gathererReady: gatherer.state === "ready" && nowMs >= this.#wishes.heldUntilMs,
       nodes: decisions.node.kind === "install" || (decisions.node.kind === "wait" && node.state !== "off"),
       nodesSettled: this.#movingSinceMs === undefined || nowMs - this.#movingSinceMs >= settleMs,
     };
@@ -404,41 +269,6 @@ export class OperandLoop {
     wake("gathers");
     wake("uploads");
   }
-}
-
-const daemonSetKey = keyOf(workloads.node.workload);
-
-/** False between the gathers of lifecycle OnDemand. */
-function isWanted(config: Present, requests: readonly GatherRequest[]): boolean {
-  return config.kind !== "valid" || config.settings.lifecycle === "Continuous" || wantedBy(requests) !== undefined;
-}
-
-/** The DaemonSet stays as it is rather than lose its pods one by one to a template of which none can be made. */
-function keptBack({ missingPriorityClass }: Observed): readonly FailedStep[] {
-  if (missingPriorityClass === undefined) return [];
-  const message = `there is no PriorityClass ${missingPriorityClass}, which spec.extractor.priorityClassName names`;
-  return [{ operand: workloads.node.workload, message }];
-}
-
-/** Undefined while the workload is not there, is not ours or is going away. */
-function podsOfOurs(live: ReadonlyMap<string, Live>, side: Side): Pods | undefined {
-  const found = live.get(keyOf(workloads[side].workload));
-  const isStaying =
-    found?.kind === "present" && isOurs(found.object) && found.object.metadata.deletionTimestamp === undefined;
-  return isStaying ? podsOf(found) : undefined;
-}
-
-/** Empty while there is none of ours: then its pods have to wait. */
-function accountUid(live: ReadonlyMap<string, Live>, side: Side): string {
-  const found = live.get(keyOf(workloads[side].account));
-  return found?.kind === "present" && isOurs(found.object) ? (found.object.metadata.uid ?? "") : "";
-}
-
-function lastGatherMsOf(requests: readonly GatherRequest[]): number | undefined {
-  const times = requests
-    .flatMap(({ status }) => [status.startTime, status.finishTime])
-    .filter((time) => time !== undefined);
-  return times.length === 0 ? undefined : Math.max(...times.map(Date.parse));
 }
 
 function nextGatherMs(
