@@ -37,11 +37,11 @@ test("gate disabled: nothing on the nodes", async () => {
   assert.equal(await world.present(), gathererSide);
 });
 
-test("gate enabled: the node side is there within two seconds", async () => {
+test("gate enabled: the node side is there at once, without waiting for the next regular look", async () => {
   const startedMs = Date.now();
   await world.setGate("enabled");
   await world.waitForPresent([...gathererSide, ...nodeSide]);
-  assert.ok(Date.now() - startedMs < 2_000, `${Date.now() - startedMs} ms`);
+  assert.ok(Date.now() - startedMs < 15_000, `${Date.now() - startedMs} ms`);
   await world.waitForCondition("FeatureGateEnabled", "True/GateEnabled");
 });
 
@@ -352,6 +352,17 @@ test("a cluster without the FeatureGate API: the node side goes, the message nam
   await world.waitForCondition("FeatureGateEnabled", "False/GateApiMissing");
   await world.waitForPresent(gathererSide);
   assert.match(JSON.stringify(await world.get(configPath)), /featureGate to Ignored/);
+});
+
+test("config deleted when an operand had lost its owner: the operator deletes that one itself", async () => {
+  await world.applyConfig({ managementState: "Unmanaged" });
+  await world.waitForObserved();
+  const path = world.pathOf({ kind: "ServiceAccount", name: names.reader });
+  await world.patch(path, { metadata: { ownerReferences: null } });
+  await world.delete(configPath);
+  await world.waitForPresent([]);
+  await world.applyConfig({});
+  await world.waitForPresent(gathererSide);
 });
 
 test("config deleted: every operand goes, although the operator does nothing about it", async () => {

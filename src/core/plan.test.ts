@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import type { KubeObject } from "../api/object.ts";
 import { covers } from "./covers.ts";
 import { hashAnnotation, keyOf, type Operand } from "./operands.ts";
-import { type Live, planSteps, type Step, type Wish } from "./plan.ts";
+import { type Live, orphanSteps, planSteps, type Step, type Wish } from "./plan.ts";
 
 const ds: Operand = { kind: "DaemonSet", name: "runtime-insights-extractor", side: "node" };
 const sa: Operand = { kind: "ServiceAccount", name: "runtime-insights-extractor", side: "node" };
@@ -261,5 +261,23 @@ test("what waits for its pods in vain goes without them, whatever is wished by n
     assert.equal(propagation(wish, there(ds, { ...going, ...foreign }), late), []);
   }
 });
+
+const { ownerReferences } = restored;
+const orphans: readonly { readonly rule: string; readonly live: Live; readonly deleted: boolean }[] = [
+  { rule: "ours, without an owner: deleted", live: there(ds), deleted: true },
+  {
+    rule: "owned, by whatever config: left to the garbage collector",
+    live: there(ds, { ownerReferences }),
+    deleted: false,
+  },
+  { rule: "somebody else's: left", live: there(ds, foreign), deleted: false },
+  { rule: "going away: left", live: there(ds, { deletionTimestamp: "2026-01-01T00:00:00Z" }), deleted: false },
+  { rule: "unreadable: left", live: { kind: "unreadable", message: "403" }, deleted: false },
+];
+for (const { rule, live, deleted } of orphans)
+  test(`without a config, ${rule}`, () => {
+    const steps = orphanSteps([sa, ds], new Map([[keyOf(ds), live]]));
+    assert.equal(words(steps), deleted ? ["delete DaemonSet/runtime-insights-extractor"] : []);
+  });
 
 test.run();

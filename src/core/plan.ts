@@ -83,6 +83,18 @@ export function planSteps(
   return { steps: [...deletes, ...applies], conflicts, unreadable };
 }
 
+/** Without a config the garbage collector takes away what it owned; what has lost its owner is ours to delete. */
+export function orphanSteps(operands: readonly Operand[], live: ReadonlyMap<string, Live>): readonly Step[] {
+  return operands.toReversed().flatMap((operand) => {
+    const found = live.get(keyOf(operand));
+    if (found?.kind !== "present" || !isOurs(found.object)) return [];
+    const { deletionTimestamp, ownerReferences = [] } = found.object.metadata;
+    return deletionTimestamp === undefined && ownerReferences.length === 0
+      ? deletion(operand, found.object, "Background")
+      : [];
+  });
+}
+
 function isOf(object: KubeObject, operand: Operand): boolean {
   return object.kind === operand.kind && object.metadata.name === operand.name;
 }

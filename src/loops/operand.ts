@@ -15,7 +15,7 @@ import {
 } from "../core/health.ts";
 import { type Going, goingOf, nodeSideView, overdue } from "../core/on-demand.ts";
 import { keyOf, names, type Operand, operands, type Side, workloads } from "../core/operands.ts";
-import { isOurs, type Plan, planSteps } from "../core/plan.ts";
+import { isOurs, orphanSteps, type Plan, planSteps } from "../core/plan.ts";
 import { isSame } from "../core/same.ts";
 import { schedule } from "../core/schedule.ts";
 import { lastGatherOf, lastSuccessMs, statusOf } from "../core/status.ts";
@@ -27,6 +27,8 @@ import type { OperatorWorld, Snapshot } from "./world.ts";
 
 /** So long the first gather waits for nodes that are not ready. */
 const settleMs = 3 * 60_000;
+/** Until what has lost its config and its owner is tried to be deleted again. */
+const orphanMs = 30_000;
 /** Until an object that is going away is looked for again. */
 const removingMs = 5_000;
 
@@ -59,8 +61,8 @@ export class OperandLoop {
       metrics.setGathering({ intervalMs: 0, lastSuccessMs: 0 });
       shared.upload = undefined;
       this.#share({ kind: "not managed", why: "There is no config" }, nowMs);
-      log.debug("No config, nothing to do");
-      return { afterMs: undefined };
+      const failed = await this.#carryOut(orphanSteps(operands, observed.live));
+      return { afterMs: failed.length > 0 ? orphanMs : undefined };
     }
     if (await this.#otherIsAlive(config.identity, observed)) {
       shared.upload = undefined;
@@ -82,7 +84,7 @@ export class OperandLoop {
     const plan = planSteps(operands, wishes, seen, isManaged ? overdue(this.#going, nowMs) : undefined);
     const wanted = isWanted(config, observed.requests);
     const kept = wanted && decisions.node.kind === "install" ? keptBack(observed) : [];
-    const failed = [...(await this.#carryOut(plan)), ...kept];
+    const failed = [...(await this.#carryOut(plan.steps)), ...kept];
     const problems = [...failed, ...(certificates?.problems ?? [])];
     const pods = podsOfOurs(observed.live, "node");
     const { fleet, afterMs: countMs } = await this.#fleet.of(pods, observed.live.get(daemonSetKey), nowMs);
@@ -144,7 +146,7 @@ export class OperandLoop {
   }
 
   /** One after the other; certificates wait for the CA that signed them to be stored. */
-  async #carryOut({ steps }: Plan): Promise<readonly FailedStep[]> {
+  async #carryOut(steps: Plan["steps"]): Promise<readonly FailedStep[]> {
     const { cluster, log, metrics } = this.#world;
     const failed: FailedStep[] = [];
     const caKey = keyOf({ kind: "Secret", name: names.ca });
