@@ -76,20 +76,24 @@ const probe = "/api/v1/namespaces/default/configmaps/probe";
 async function install(): Promise<void> {
   await run("apply", "-k", join(cloneDir, "manifests"));
   await world.applyCrds();
-  const kind = { apiVersion: group, kind: "RuntimeGather" };
-  for (const name of ["probe", "one"]) {
-    const made = await world.create(gathers, { ...kind, metadata: { name } });
-    assert.is(made.status, 201, made.text);
-  }
+  await knownToTheCollector();
+  const made = await world.create(gathers, { apiVersion: group, kind: "RuntimeGather", metadata: { name: "one" } });
+  assert.is(made.status, 201, made.text);
   await world.startOperator();
   assert.is((await world.applyConfig({ featureGate: "Ignored" })).status, 201);
   await world.waitForPresent([...gathererSide, ...nodeSide]);
-  const uid = (await world.get(`${gathers}/probe`))?.metadata.uid;
-  const ownerReferences = [{ ...kind, name: "probe", uid }];
+}
+
+/** The garbage collector looks for new kinds every half minute, and cannot take away what belongs to one that it does not know. */
+async function knownToTheCollector(): Promise<void> {
+  assert.is((await world.applyConfig({})).status, 201);
+  const uid = (await world.get(configPath))?.metadata.uid;
+  const ownerReferences = [{ apiVersion: group, kind: "InsightsRuntimeExtractor", name: "cluster", uid }];
   await world.create("/api/v1/namespaces/default/configmaps", { metadata: { name: "probe", ownerReferences } });
-  await world.delete(`${gathers}/probe`);
-  // The garbage collector looks for new kinds every half minute.
-  await waitFor("the garbage collector to know our kinds", async () => ((await world.get(probe)) ? undefined : true));
+  await world.delete(configPath);
+  await waitFor("the garbage collector to know the config's kind", async () =>
+    (await world.get(probe)) ? undefined : true,
+  );
 }
 
 /** Each begins with another thing; what went with what was before it is not named again. */
