@@ -4,20 +4,14 @@ import { join } from "node:path";
 import { loadAll } from "js-yaml";
 import { z } from "zod";
 import { cloneDir } from "./cache.ts";
-import { type Call, keptCalls } from "./cluster/audit.ts";
+import { type Call, keptCalls, type Resource } from "./cluster/audit.ts";
 import type { Tally } from "./steps.ts";
 
 /** One verb on one resource or path that one account may use. */
 export interface Grant {
   readonly account: string;
   readonly verb: string;
-  /** `""` stands for every namespace and every name. */
-  readonly resource?: {
-    readonly group: string;
-    readonly resource: string;
-    readonly namespace: string;
-    readonly name: string;
-  };
+  readonly resource?: Resource;
   /** May end in `*`. */
   readonly url?: string;
 }

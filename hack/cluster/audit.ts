@@ -37,18 +37,21 @@ export function auditFlags(dir: string): readonly string[] {
   ];
 }
 
+/** `""` stands for what has no name or namespace, and in a grant for all of them. */
+export interface Resource {
+  readonly group: string;
+  /** With the subresource behind a slash. */
+  readonly resource: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
 /** A call of one of our accounts; equal ones are one, whatever their number. */
 export interface Call {
   /** Without its namespace. */
   readonly account: string;
   readonly verb: string;
-  /** Of a resource: with the subresource behind a slash, and `""` for what has no name or namespace. */
-  readonly resource?: {
-    readonly group: string;
-    readonly resource: string;
-    readonly namespace: string;
-    readonly name: string;
-  };
+  readonly resource?: Resource;
   readonly url?: string;
   /** The API server's words when it did not allow the call. */
   readonly refused?: string;

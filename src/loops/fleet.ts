@@ -12,7 +12,7 @@ import { elapsedMs } from "../core/time.ts";
 const daemonSetSchema = z.object({ spec: z.object({ template: z.object({ spec: placementSchema }) }) });
 
 const minuteMs = 60_000;
-/** As long as nothing tells that the nodes have changed; a run without any cause comes every five minutes. */
+/** As long as nothing tells that the nodes have changed; then with the next run without any cause. */
 const quietMs = 4 * minuteMs;
 /** While pods are missing, since a node may have gone or come back. */
 const missingMs = minuteMs;
