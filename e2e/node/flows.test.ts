@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { endOf, type Flow, flowsOf, isAllowed, type Network, network } from "./flows.ts";
+import { endOf, type Flow, flowsOf, isAllowed, type Network, network, pidOf } from "./flows.ts";
 import { applyConfig, gather, installOperator, namespace, testCluster, waitForCondition } from "./world.ts";
 
 const cluster = await testCluster();
@@ -23,16 +23,21 @@ test("preparation: the operator is installed, and the nodes can be asked", async
 
 test("during a gather our pods have the connections that they are there for", async () => {
   world = await network(cluster);
-  const ours = world.pods.filter(({ metadata }) => metadata.namespace === namespace);
+  const ours = world.pods
+    .filter(({ metadata }) => metadata.namespace === namespace)
+    .map((pod) => ({ pod, pid: pidOf(pod) ?? "" }));
   const found = new Map<string, Flow>();
+  const look = () => {
+    for (const flow of ours.flatMap(({ pod, pid }) => flowsOf(pod, pid, world))) found.set(words(flow), flow);
+  };
   let isOver = false;
   const gathering = gather(cluster).finally(() => (isOver = true));
   while (!isOver) {
-    for (const flow of ours.flatMap((pod) => flowsOf(pod, world))) found.set(words(flow), flow);
-    await sleep(100);
+    look();
+    // The operator's questions to the gatherer are over in milliseconds.
+    await sleep(2);
   }
   await gathering;
-  for (const flow of ours.flatMap((pod) => flowsOf(pod, world))) found.set(words(flow), flow);
   seen = [...found.values()];
   const expected = [
     "runtime-insights-operator -> runtime-insights-gatherer:8443",

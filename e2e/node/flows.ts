@@ -113,9 +113,7 @@ export function isAllowed({ policies, namespaces }: Network, { from, to, port }:
 export const endOf = ({ metadata: { namespace, labels } }: Pod): End => ({ namespace, labels });
 
 /** Connections of the pod now, also those that have ended within the last minute; what stays inside the pod is left out, and what its node itself asks. */
-export function flowsOf(pod: Pod, { pods, services }: Network): readonly Flow[] {
-  const pid = pidOf(pod);
-  if (pid === undefined) return [];
+export function flowsOf(pod: Pod, pid: string, { pods, services }: Network): readonly Flow[] {
   const sockets = ["tcp", "tcp6"].flatMap((table) => socketsOf(textOf(`/proc/${pid}/net/${table}`)));
   const listening = new Set(sockets.filter(({ state }) => state === listenState).map(({ local }) => local.port));
   return sockets.flatMap(({ local, remote, state }): readonly Flow[] => {
@@ -168,7 +166,7 @@ function address(hex: string): string {
 }
 
 /** Of any process of the pod: the nodes are namespaces of this machine. */
-function pidOf({ status }: Pod): string | undefined {
+export function pidOf({ status }: Pod): string | undefined {
   const ids = status.containerStatuses.flatMap(({ containerID }) => containerID?.split("://")[1] ?? []);
   return readdirSync("/proc").find((name) => {
     if (!/^[0-9]+$/.test(name)) return false;

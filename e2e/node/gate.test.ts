@@ -72,7 +72,7 @@ test("gate disabled: no node is touched, gathering goes on without runtimes", as
 test("gate enabled: one extractor on each node, and the next gather has runtimes", async () => {
   await setGate(cluster, "enabled");
   await waitForCondition(cluster, "ExtractorReady", /^True/);
-  const nodes = cluster.nodes.map((node) => `${node.name} true true true`).sort();
+  const nodes = cluster.nodes.map((node) => `${node.name} true true true true`).sort();
   assert.equal(await extractorPods(), nodes);
   assert.equal(await ours(cluster, "securitycontextconstraints"), ["runtime-insights-extractor"]);
   const finished = await gather(cluster);

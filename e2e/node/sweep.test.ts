@@ -77,6 +77,7 @@ function shared() {
     folders: defaultFolders.filter((folder) => existsSync(folder)),
   };
 }
+const soon = { timeoutMs: 10_000, everyMs: 50 };
 const nothing = { processes: 0, mounts: [], cgroups: [], files: false };
 
 const make = (): Promise<Cluster> => up({ name, nodes: 1, openshift: false, log: quiet });
@@ -109,6 +110,10 @@ for (const [moment, reached] of moments) {
     await killedUp(reached);
     assert.ok(existsSync(dir));
     await down(name, quiet);
+    // What ended with its machine may take a moment to be gone on a busy one.
+    await waitFor("the processes to be gone", async () => (ofCluster().length === 0 ? true : undefined), soon).catch(
+      () => undefined,
+    );
     assert.equal(traces(), nothing);
     assert.equal(shared(), before);
   });

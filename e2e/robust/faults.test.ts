@@ -126,7 +126,7 @@ const faults: readonly Fault[] = [
     name: "every answer takes 2 s",
     begin: (proxy) => proxy.onRequest((request) => (notLease(request) ? sleep(2_000, "pass" as const) : "pass")),
     forMs: 8_000,
-    maxRequests: 200,
+    maxRequests: 320,
   },
 ];
 for (const fault of faults) {

@@ -100,6 +100,11 @@ export class OperatorProcess {
     return child !== undefined && child.exitCode === null && child.signalCode === null;
   }
 
+  /** It has said so, and ends in order when it is told to; before that a signal ends it like any process. */
+  get hasStarted(): boolean {
+    return this.#ports !== undefined;
+  }
+
   get pid(): number | undefined {
     return this.#child?.pid;
   }

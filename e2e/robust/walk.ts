@@ -88,13 +88,20 @@ class Walker {
         if (this.#isFrozen || !operator.isRunning) return;
         if (action.how === "freeze") operator.freeze();
         else if (action.how === "kill") await operator.kill();
-        else if ((await operator.terminate()) !== 0) throw new Error("told to end, the operator did not end with 0");
+        else await this.#terminate();
         this.#isFrozen = action.how === "freeze";
         if (!this.#isFrozen) operator.start();
         return;
       default:
         return action;
     }
+  }
+
+  async #terminate(): Promise<void> {
+    const { operator } = this.#world;
+    const { hasStarted } = operator;
+    const code = await operator.terminate();
+    if (hasStarted && code !== 0) throw new Error("told to end, the operator did not end with 0");
   }
 
   /** Ends every disturbance; resolves with the time until all was right, and throws when it is not in time or is written to then. */

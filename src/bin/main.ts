@@ -121,6 +121,7 @@ function terminated(): AbortSignal {
 }
 
 async function main(values: ReturnType<typeof parse>): Promise<void> {
+  const signal = terminated();
   const namespace = values.namespace ?? fromEnvironment("POD_NAMESPACE");
   const images = {
     extractor: fromEnvironment("RELATED_IMAGE_INSIGHTS_RUNTIME_EXTRACTOR"),
@@ -163,7 +164,6 @@ async function main(values: ReturnType<typeof parse>): Promise<void> {
     { version: manifest.version, namespace, ...ports, audience: audiences.gatherer, identity },
     "Operator started",
   );
-  const signal = terminated();
   await contend({
     ...{ lease, times, signal },
     lead: async (leading) => {
