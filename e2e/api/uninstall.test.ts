@@ -36,7 +36,11 @@ const steps = {
       ]),
     );
   },
-  CRDs: () => remove("-k", join(cloneDir, "crds")),
+  /** After a config that is gone its operands are waited for: the garbage collector cannot look up owners of a kind that is gone as well. */
+  CRDs: async () => {
+    if ((await world.get(configPath)) === undefined) await world.waitForPresent([]);
+    await remove("-k", join(cloneDir, "crds"));
+  },
   namespace: () => remove("namespace", namespace),
   /** Operator and namespace at once. */
   manifests: async () => {
