@@ -30,15 +30,6 @@ test("during a gather our pods have the connections that they are there for", as
   const look = () => {
     for (const flow of ours.flatMap(({ pod, pid }) => flowsOf(pod, pid, world))) found.set(words(flow), flow);
   };
-  let isOver = false;
-  const gathering = gather(cluster).finally(() => (isOver = true));
-  while (!isOver) {
-    look();
-    // The operator's questions to the gatherer are over in milliseconds.
-    await sleep(2);
-  }
-  await gathering;
-  seen = [...found.values()];
   const expected = [
     "runtime-insights-operator -> runtime-insights-gatherer:8443",
     "runtime-insights-gatherer -> runtime-insights-extractor:8443",
@@ -46,11 +37,19 @@ test("during a gather our pods have the connections that they are there for", as
     "runtime-insights-gatherer -> outside:443",
     "runtime-insights-extractor -> outside:443",
   ];
-  assert.equal(
-    expected.filter((flow) => !found.has(flow)),
-    [],
-    [...found.keys()].join(", "),
-  );
+  const missing = () => expected.filter((flow) => !found.has(flow));
+  // Some are over in milliseconds, so on a busy machine one gather may not show them all.
+  for (let gathers = 0; gathers < 3 && missing().length > 0; gathers += 1) {
+    let isOver = false;
+    const gathering = gather(cluster).finally(() => (isOver = true));
+    while (!isOver) {
+      look();
+      await sleep(2);
+    }
+    await gathering;
+  }
+  seen = [...found.values()];
+  assert.equal(missing(), [], [...found.keys()].join(", "));
 });
 
 test("the policies allow every one of them", () => {
