@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use fingerprints::rule::Tier;
 use fingerprints::rules::{PLATFORMS, RULES};
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/runtimes.md");
+/// Seen from extractor/, where it is run: builds are shared between clones, so a path of the build may be another clone's.
+const FILE: &str = "../docs/runtimes.md";
 
 const HEAD: &str = "\
 <!-- Written by extractor/fingerprints/examples/runtimes.rs from the rules; change those and run npm run lint -- --fix. -->
