@@ -1,9 +1,10 @@
 //! The directories and files of an answer. All of them are made here, in the parent; nothing here is ever read back.
 
 use std::ffi::CString;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +13,8 @@ use node::sys;
 
 const DIR_MODE: u32 = 0o2770;
 const FILE_MODE: u32 = 0o640;
+const STICKY: u32 = 0o1000;
+const PERMISSIONS: u32 = 0o7777;
 const MAX_DEPTH: usize = 4;
 const MAX_SWEPT: usize = 100_000;
 
@@ -77,6 +80,16 @@ impl Data {
             path: root.join("data"),
             last: 0,
         }
+    }
+
+    /// Lets its group remove answers: a volume in memory has the sticky bit, by which only the owner of an entry may.
+    pub fn share(&self) -> io::Result<()> {
+        let data = File::open(&self.path)?;
+        let mode = data.metadata()?.mode();
+        if mode & STICKY == 0 {
+            return Ok(());
+        }
+        data.set_permissions(Permissions::from_mode(mode & PERMISSIONS & !STICKY))
     }
 
     /// Removes the answers that are older than that, which nobody will fetch; how many. What cannot be removed stays.
@@ -217,7 +230,7 @@ impl Folder {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -348,6 +361,21 @@ mod tests {
         answer.container(42, "cri-o://id", &place()).expect("a container");
         data.withdraw(&answer);
         assert!(!root.0.join(&answer.name).exists());
+    }
+
+    #[test]
+    fn a_volume_with_the_sticky_bit_is_one_whose_answers_the_group_may_remove() {
+        let root = root("share");
+        let data = root.0.join("data");
+        for (before, after) in [(0o3777, 0o2777), (0o1770, 0o770), (0o2770, 0o2770)] {
+            fs::set_permissions(&data, Permissions::from_mode(before)).expect("set");
+            Data::new(&root.0).share().expect("share");
+            assert_eq!(
+                fs::metadata(&data).expect("data").mode() & PERMISSIONS,
+                after,
+                "{before:o}"
+            );
+        }
     }
 
     #[test]

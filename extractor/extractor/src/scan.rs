@@ -50,6 +50,9 @@ impl Scanner {
             Ok(count) => log::info(&format!("Removed old answers count={count}")),
             Err(problem) => return Err(format!("Sweeping {}/data: {problem}", arguments.root.display())),
         }
+        if let Err(problem) = data.share() {
+            log::warn(&format!("Sharing {}/data: {problem}", arguments.root.display()));
+        }
         Ok(Self {
             proc: File::open("/proc").map_err(|problem| format!("Opening /proc: {problem}"))?,
             data,

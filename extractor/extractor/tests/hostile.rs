@@ -189,7 +189,7 @@ fn trace(uid: u32, more_capabilities: &'static str) -> bool {
         },
     );
     let _quiet = quiet(&folder);
-    let extractor = Extractor::start(&folder, &["--container-timeout", "300ms"]);
+    let extractor = Extractor::start(&folder, &["--container-timeout", "1s"]);
     let until = Instant::now() + Duration::from_secs(4);
     while Instant::now() < until {
         let begun = Instant::now();

@@ -58,7 +58,7 @@ fn an_extractor_that_is_killed_in_any_phase_leaves_nothing_that_the_next_one_doe
         let extractor = Extractor::start(&folder, &[]);
         let pid = extractor.pid();
         scope(|threads| {
-            let asking = threads.spawn(|| extractor.send(b""));
+            let asking = threads.spawn(|| extractor.try_send(b"").unwrap_or_default());
             sleep(Duration::from_millis(delay));
             let family = children(pid);
             signal(pid, "KILL");

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -47,6 +47,18 @@ impl Answer {
     }
 }
 
+/// A port that nobody listens on, and below those that the kernel gives to whoever connects: of these one may go to another test's
+/// connection before the extractor has it, or to the one that waits for the extractor, which then speaks to itself.
+fn free_port() -> u16 {
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id() * 101;
+    (0..20_000)
+        .map(|_| first.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed)) % 20_000 + 10_000)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+        .expect("a port")
+}
+
 impl Extractor {
     pub fn start(folder: &Folder, arguments: &[&str]) -> Self {
         Self::start_as(folder, &[], arguments)
@@ -55,10 +67,7 @@ impl Extractor {
     /// Starts it by a program that changes what it may do, such as `setpriv` with its options.
     pub fn start_as(folder: &Folder, by: &[&str], arguments: &[&str]) -> Self {
         require_root();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a port")
-            .port();
+        let port = free_port();
         let words = by.iter().chain(&[PROGRAM]).collect::<Vec<_>>();
         let child = Command::new(words[0])
             .args(&words[1..])
@@ -84,7 +93,12 @@ impl Extractor {
 
     /// Sends bytes, closes the sending side, and reads what comes.
     pub fn send(&self, request: &[u8]) -> Vec<u8> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("connect");
+        self.try_send(request).expect("connect")
+    }
+
+    /// As `send`; an error when it does not listen any more.
+    pub fn try_send(&self, request: &[u8]) -> io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream
             .set_read_timeout(Some(Duration::from_secs(60)))
             .expect("set a timeout");
@@ -93,7 +107,7 @@ impl Extractor {
         let _ = stream.shutdown(Shutdown::Write);
         let mut reply = Vec::new();
         let _ = stream.read_to_end(&mut reply);
-        reply
+        Ok(reply)
     }
 
     /// The answers by container ID.
