@@ -1,15 +1,18 @@
 /** Main's reads and writes of the API server. Reads that fail are values; only a lost connection throws. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { type Config, type ConfigStatus, configKind, configName, decodeConfig } from "../api/config.ts";
+import { type Config, configKind, configName, decodeConfig } from "../api/config.ts";
+import type { ConfigStatus } from "../api/config-status.ts";
 import { decodeGate, type Gate, type Read } from "../api/gate.ts";
 import { apiGroup, apiVersion, fieldManager, kubeObjectSchema } from "../api/object.ts";
+import { decodePullSecrets } from "../api/pull-secrets.ts";
 import { decodeRequest, type GatherRequest, type RequestStatus, requestKind } from "../api/request.ts";
 import { decodeServiceCa } from "../api/tls.ts";
 import { decodeServerTls, intermediateTls, type ServerTls } from "../api/tls-profile.ts";
 import { decodeClusterId } from "../api/upload.ts";
-import { kinds, type Operand } from "../core/operands.ts";
+import { kinds, nameLabel, names, type Operand } from "../core/operands.ts";
 import type { Live, Step } from "../core/plan.ts";
-import type { Api, ApiAnswer } from "./connection.ts";
+import type { Api, ApiAnswer, ApiCall } from "./connection.ts";
 
 export const configPath = `/apis/${apiGroup}/v1alpha1/insightsruntimeextractors`;
 export const requestPath = `/apis/${apiGroup}/v1alpha1/runtimegathers`;
@@ -19,7 +22,9 @@ export const apiServerPath = "/apis/config.openshift.io/v1/apiservers";
 /** Also on MicroShift and in hosted clusters, which lack the API of the service CA's operator or run it elsewhere. */
 export const serviceCaName = "openshift-service-ca.crt";
 const applyType = "application/apply-patch+yaml";
-const maxMessageLength = 300;
+const maxMessageLength = 500;
+/** Until a read that failed is tried once more: a connection that broke, an API server that just restarts. */
+const againMs = 2_000;
 /** More than ever exist, since finished ones are pruned. */
 const maxRequests = 500;
 
@@ -28,11 +33,27 @@ export type Written =
   | { readonly kind: "done"; readonly undeclared?: readonly string[] }
   | { readonly kind: "failed"; readonly message: string };
 
+/** The object has changed since it was read, so that what was decided about it holds no more. */
+export interface Outdated {
+  readonly kind: "outdated";
+  readonly message: string;
+}
+
+/** What a read led to without which nothing is to be changed; `unread` also when the answer makes no sense. */
+export type Seen<T> = { readonly kind: "seen"; readonly value: T } | Unread;
+
+export interface Unread {
+  readonly kind: "unread";
+  readonly object: { readonly kind: string; readonly name: string };
+  readonly message: string;
+}
+
 export interface EventToWrite {
   readonly type: "Normal" | "Warning";
   readonly reason: string;
   readonly message: string;
-  readonly about: { readonly kind: string; readonly name: string; readonly uid: string };
+  /** A cluster-scoped object, of our own kinds unless `apiVersion` says otherwise. */
+  readonly about: { readonly apiVersion?: string; readonly kind: string; readonly name: string; readonly uid: string };
   readonly nowMs: number;
 }
 
@@ -46,16 +67,19 @@ export function collectionPath(kind: Operand["kind"], namespace: string): string
 export class Cluster {
   readonly #api: Api;
   readonly #namespace: string;
+  readonly #againMs: number;
 
-  constructor(api: Api, namespace: string) {
+  constructor(api: Api, namespace: string, options: { readonly againMs?: number } = {}) {
     this.#api = api;
     this.#namespace = namespace;
+    this.#againMs = options.againMs ?? againMs;
   }
 
   /** A cluster without our kind, or whose API server cannot tell, throws only in the second case. */
   async config(): Promise<Config> {
     const read = readOf(await this.#api.call({ path: `${configPath}/${configName}` }));
     if (read.kind === "failed") throw new Error(`reading ${configKind} ${configName}: ${read.message}`);
+    if (read.kind === "no API") return { kind: "absent", isUnserved: true };
     return read.kind === "found" ? decodeConfig(read.object) : { kind: "absent" };
   }
 
@@ -75,11 +99,12 @@ export class Cluster {
     return read.kind === "found" ? decodeClusterId(read.object) : undefined;
   }
 
-  /** The TLS profile of the cluster; Intermediate on one that has no such thing. Throws when it cannot be read, lest every proxy be restarted. */
-  async serverTls(): Promise<ServerTls> {
-    const read = readOf(await this.#api.call({ path: `${apiServerPath}/cluster` }));
-    if (read.kind === "failed") throw new Error(`reading APIServer cluster: ${read.message}`);
-    return read.kind === "found" ? decodeServerTls(read.object) : intermediateTls;
+  /** The TLS profile of the cluster; Intermediate on one that has no such thing. */
+  async serverTls(): Promise<Seen<ServerTls>> {
+    const object = { kind: "APIServer", name: "cluster" };
+    return this.#see(object, { path: `${apiServerPath}/cluster` }, (read) =>
+      read.kind === "found" ? decodeServerTls(read.object) : intermediateTls,
+    );
   }
 
   /** `no API` is told apart, since an object of a kind that is not served cannot be wanted. */
@@ -98,26 +123,35 @@ export class Cluster {
     }
   }
 
-  /** All RuntimeGathers; none on a cluster that does not serve them. Ones that cannot be decoded are left out. */
-  async requests(): Promise<readonly GatherRequest[]> {
-    const read = readOf(await this.#api.call({ path: requestPath, query: { limit: maxRequests } }));
-    if (read.kind === "failed") throw new Error(`listing RuntimeGathers: ${read.message}`);
-    if (read.kind !== "found") return [];
-    const { items } = listSchema.parse(read.object);
-    return items.flatMap((item) => {
-      try {
-        return [decodeRequest(item)];
-      } catch {
-        return [];
-      }
+  /** The same as `seenRequests`; throws when they cannot be listed. */
+  async requests(): Promise<readonly GatherRequest[] | undefined> {
+    const seen = await this.seenRequests();
+    if (seen.kind === "unread") throw new Error(`listing RuntimeGathers: ${seen.message}`);
+    return seen.value;
+  }
+
+  /** All RuntimeGathers; undefined on a cluster that does not serve them. Ones that cannot be decoded are left out. */
+  async seenRequests(): Promise<Seen<readonly GatherRequest[] | undefined>> {
+    const call = { path: requestPath, query: { limit: maxRequests } };
+    return this.#see({ kind: requestKind, name: "all" }, call, (read) => {
+      if (read.kind !== "found") return undefined;
+      const { items } = listSchema.parse(read.object);
+      return items.flatMap((item) => {
+        try {
+          return [decodeRequest(item)];
+        } catch {
+          return [];
+        }
+      });
     });
   }
 
   /** The CA that OpenShift publishes in every namespace; empty while it is not filled in, undefined on a cluster without it. */
-  async serviceCa(): Promise<string | undefined> {
-    const read = await this.#read(`${collectionPath("ConfigMap", this.#namespace)}/${serviceCaName}`);
-    if (read.kind === "failed") throw new Error(`reading ConfigMap ${serviceCaName}: ${read.message}`);
-    return read.kind === "found" ? decodeServiceCa(read.object) : undefined;
+  async serviceCa(): Promise<Seen<string | undefined>> {
+    const object = { kind: "ConfigMap", name: serviceCaName };
+    return this.#see(object, { path: `${collectionPath("ConfigMap", this.#namespace)}/${serviceCaName}` }, (read) =>
+      read.kind === "found" ? decodeServiceCa(read.object) : undefined,
+    );
   }
 
   /** Whether the extractor that OpenShift itself ships is there; undefined when that cannot be read, since it is only named. */
@@ -129,13 +163,12 @@ export class Cluster {
 
   /**
    * The class that OpenShift has for pods that a user would miss before others of theirs; undefined where there is none, since a pod
-   * that names a class that does not exist is never made. Throws when it cannot be read, lest every pod be made anew.
+   * that names a class that does not exist is never made.
    */
-  async priorityClass(): Promise<string | undefined> {
+  async priorityClass(): Promise<Seen<string | undefined>> {
     const name = "openshift-user-critical";
-    const read = readOf(await this.#api.call({ path: `/apis/scheduling.k8s.io/v1/priorityclasses/${name}` }));
-    if (read.kind === "failed") throw new Error(`reading PriorityClass ${name}: ${read.message}`);
-    return read.kind === "found" ? name : undefined;
+    const call = { path: `/apis/scheduling.k8s.io/v1/priorityclasses/${name}` };
+    return this.#see({ kind: "PriorityClass", name }, call, (read) => (read.kind === "found" ? name : undefined));
   }
 
   /** False when there is surely no PriorityClass of that name. */
@@ -143,14 +176,35 @@ export class Cluster {
     return (await this.#read(`/apis/scheduling.k8s.io/v1/priorityclasses/${name}`)).kind !== "absent";
   }
 
-  /** The uid of our namespace, which tells this installation from another. */
-  async namespaceUid(): Promise<string> {
-    const read = await this.#read(`/api/v1/namespaces/${this.#namespace}`);
-    if (read.kind !== "found") throw new Error(`reading namespace ${this.#namespace}: ${describeRead(read)}`);
-    return uidSchema.parse(read.object).metadata.uid;
+  /** Our namespace: its uid, which tells this installation from another, and the Pod Security standard that its label enforces. */
+  async ownNamespace(): Promise<Seen<{ readonly uid: string; readonly enforced: string | undefined }>> {
+    const name = this.#namespace;
+    return this.#see({ kind: "Namespace", name }, { path: `/api/v1/namespaces/${name}` }, (read) => {
+      const { uid, labels } = namespaceSchema.parse(found(read)).metadata;
+      return { uid, enforced: labels["pod-security.kubernetes.io/enforce"] };
+    });
   }
 
-  async carryOut(step: Step): Promise<Written> {
+  /**
+   * The secrets by which the operator's own image is pulled, which an administrator gave its service account or its Deployment; and those
+   * of its pods that run, since with each upgrade OLM writes the account anew without them.
+   */
+  async pullSecrets(): Promise<Seen<readonly string[]>> {
+    const { operator: name } = names;
+    const secretsOf = (kind: string, path: string, query: NonNullable<ApiCall["query"]>) =>
+      this.#see({ kind, name }, { path, query }, (read) => decodePullSecrets(found(read)));
+    const byName = { fieldSelector: `metadata.name=${name}`, limit: 1 };
+    const running = { labelSelector: `${nameLabel}=${name}`, fieldSelector: "status.phase=Running", limit: 10 };
+    const all = await Promise.all([
+      secretsOf("ServiceAccount", collectionPath("ServiceAccount", this.#namespace), byName),
+      secretsOf("Deployment", collectionPath("Deployment", this.#namespace), byName),
+      secretsOf("Pod", `/api/v1/namespaces/${this.#namespace}/pods`, running),
+    ]);
+    const unread = all.find((one) => one.kind === "unread");
+    return unread ?? { kind: "seen", value: all.flatMap((one) => (one.kind === "seen" ? one.value : [])) };
+  }
+
+  async carryOut(step: Step): Promise<Written | Outdated> {
     const path = this.#pathOf(step.operand);
     if (step.action === "apply") return this.#apply(path, step.object);
     const body = {
@@ -162,7 +216,9 @@ export class Cluster {
         ...(step.resourceVersion === undefined ? {} : { resourceVersion: step.resourceVersion }),
       },
     };
-    return this.#write(() => this.#api.call({ method: "DELETE", path, body }), [404]);
+    const written = await this.#write(() => this.#api.call({ method: "DELETE", path, body }), [404]);
+    const isOutdated = written.kind === "failed" && written.message.startsWith("409");
+    return isOutdated ? { kind: "outdated", message: written.message } : written;
   }
 
   async writeConfigStatus(uid: string, status: ConfigStatus): Promise<Written> {
@@ -195,7 +251,7 @@ export class Cluster {
       apiVersion: "v1",
       kind: "Event",
       metadata: { generateName: `${about.name}.`, namespace: "default" },
-      involvedObject: { apiVersion, kind: about.kind, name: about.name, uid: about.uid },
+      involvedObject: { apiVersion, ...about },
       type,
       reason,
       message: message.slice(0, 1024),
@@ -220,9 +276,30 @@ export class Cluster {
     return `${collectionPath(kind, this.#namespace)}/${name}`;
   }
 
-  async #read(path: string): Promise<Read> {
+  async #see<T>(
+    object: Unread["object"],
+    call: Pick<ApiCall, "path" | "query">,
+    decode: (read: Answered) => T,
+  ): Promise<Seen<T>> {
+    const read = await this.#read(call.path, call.query);
+    if (read.kind === "failed") return { kind: "unread", object, message: read.message };
     try {
-      return readOf(await this.#api.call({ path }));
+      return { kind: "seen", value: decode(read) };
+    } catch (cause) {
+      return { kind: "unread", object, message: messageOf(cause) };
+    }
+  }
+
+  async #read(path: string, query: ApiCall["query"] = {}): Promise<Read> {
+    const read = await this.#readOnce(path, query);
+    if (read.kind !== "failed") return read;
+    await sleep(this.#againMs);
+    return this.#readOnce(path, query);
+  }
+
+  async #readOnce(path: string, query: NonNullable<ApiCall["query"]>): Promise<Read> {
+    try {
+      return readOf(await this.#api.call({ path, query }));
     } catch (cause) {
       return { kind: "failed", message: messageOf(cause) };
     }
@@ -257,8 +334,12 @@ export class Cluster {
   }
 }
 
+type Answered = Exclude<Read, { readonly kind: "failed" }>;
+
 const listSchema = z.object({ items: z.array(z.unknown()) });
-const uidSchema = z.object({ metadata: z.object({ uid: z.string() }) });
+const namespaceSchema = z.object({
+  metadata: z.object({ uid: z.string(), labels: z.record(z.string(), z.string()).default({}) }),
+});
 const bundleSchema = z.object({ data: z.object({ "ca.crt": z.string() }) });
 const statusSchema = z.object({ kind: z.literal("Status"), message: z.string() });
 
@@ -270,8 +351,10 @@ function readOf(answer: ApiAnswer): Read {
   return { kind: "failed", message: explain(answer) };
 }
 
-function describeRead(read: Exclude<Read, { readonly kind: "found" }>): string {
-  return read.kind === "failed" ? read.message : `the API server says ${read.kind}`;
+/** What is there on every cluster. */
+function found(read: Answered): unknown {
+  if (read.kind !== "found") throw new Error(`the API server says ${read.kind}`);
+  return read.object;
 }
 
 function explain({ status, body }: ApiAnswer): string {

@@ -166,16 +166,18 @@ async function readFileIn(
 
 /**
  * Removes all but the newest archives, and those that are too old, and returns their names. Filtered ones are counted apart, so that
- * they push out no full one. Archives of a time after `nowMs` come from a clock that was wrong: they make room first.
+ * they push out no full one. Archives of a time after `nowMs`, and by more than `aheadMs` after it, come from a clock that was wrong: they
+ * make room first.
  * One that cannot be removed does not save the others.
  */
 export async function pruneArchives(
   directory: string,
   { archives, ageMs = Number.POSITIVE_INFINITY }: Retention,
   nowMs: number,
+  aheadMs = 0,
 ): Promise<readonly string[]> {
   const all = newestFirst(await names(directory));
-  const ofTheFuture = (name: string) => timeOf(name) > nowMs;
+  const ofTheFuture = (name: string) => timeOf(name) > nowMs + aheadMs;
   const inOrder = [...all.filter((name) => !ofTheFuture(name)), ...all.filter(ofTheFuture)];
   const excess = (sort: readonly string[]) =>
     sort.filter((name, index) => index >= archives || (index > 0 && nowMs - timeOf(name) > ageMs));
@@ -221,6 +223,11 @@ function newestFirst(all: readonly string[]): readonly string[] {
 /** Lower-case hex. */
 export function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** True of an error that more room would mend. */
+export function isNoRoom(cause: unknown): boolean {
+  return hasCode(cause, "ENOSPC") || hasCode(cause, "EDQUOT");
 }
 
 function hasCode(cause: unknown, code: string): boolean {

@@ -316,11 +316,15 @@ test("outcomes come in the order of the queries, never more at once than allowed
   let open = 0;
   let most = 0;
   let count = 0;
+  const full = Promise.withResolvers<void>();
   const listener: RequestListener = async (_, response) => {
     open += 1;
     most = Math.max(most, open);
     count += 1;
     const status = count === 3 ? 500 : 200;
+    if (open === 3) full.resolve();
+    // No answer before as many ask as may; then a moment for one too many.
+    await Promise.race([full.promise, sleep(5_000)]);
     await sleep(20);
     open -= 1;
     response.writeHead(status).end(good);

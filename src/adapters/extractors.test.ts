@@ -130,7 +130,7 @@ test("without a name any DaemonSet of the namespace will do, and the one that ow
     async ({ connection }) => {
       const { byNode, placement } = await findExtractors(connection, selection, signal);
       assert.equal([...byNode.keys()], ["node-2"]);
-      assert.equal(placement, { nodeSelector: { disk: "fast" }, tolerations: [] });
+      assert.equal(placement, { nodeSelector: { disk: "fast" }, tolerations: [], architectures: [] });
     },
   ));
 

@@ -67,7 +67,7 @@ export interface Extractors {
   readonly placement: Placement | undefined;
 }
 
-const anywhere: Placement = { nodeSelector: {}, tolerations: [] };
+const anywhere: Placement = { nodeSelector: {}, tolerations: [], architectures: [] };
 const what = "looking for the extractors";
 
 /** The extractor pod of each node: only pods whose controller is such a DaemonSet, whatever labels others carry. */

@@ -19,7 +19,7 @@ const stored: StoredArchive = {
 async function against<T>(listener: RequestListener, use: (gatherer: Gatherer) => Promise<T>): Promise<T> {
   const server = await serveHttps(certificate, listener);
   const gatherer = new Gatherer({
-    ...{ origin: `https://127.0.0.1:${server.port}`, serverName },
+    ...{ origin: () => `https://127.0.0.1:${server.port}`, serverName },
     readCa: async () => authority.ca,
     readToken: async () => "token\n",
   });
@@ -83,6 +83,18 @@ for (const [rule, listener, says] of archives)
     const answer = await against(listener, (gatherer) => gatherer.archive(stored, signal));
     assert.match(answer.kind === "unreachable" ? answer.message : answer.kind, says);
   });
+
+test("archive: said to be longer than any can be: not asked for", async () => {
+  let asked = 0;
+  const endless: RequestListener = (_, response) => {
+    asked += 1;
+    response.writeHead(200).end();
+  };
+  const huge = { ...stored, bytes: 64 * 1024 * 1024 + 1 };
+  const answer = await against(endless, (gatherer) => gatherer.archive(huge, signal));
+  assert.match(answer.kind === "unreachable" ? answer.message : answer.kind, /too large/);
+  assert.is(asked, 0);
+});
 
 const releases: readonly (readonly [rule: string, listener: RequestListener, says: RegExp])[] = [
   ["it waited for that", saying(200, "{}"), /^told$/],

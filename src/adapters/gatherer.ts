@@ -5,16 +5,22 @@ import {
   type GatherOrder,
   type GatherProgress,
   gatherProgressSchema,
+  type Inventory,
+  inventorySchema,
   type NodeSideReport,
   type StoredArchive,
   storedArchiveSchema,
 } from "../api/gather.ts";
+import { type HandoverStatus, handoverSchema, type Takeover, takenOverSchema } from "../api/handover.ts";
 import { problemOf } from "../api/object.ts";
 import { sha256 } from "./disk.ts";
 
 const defaultTimeoutMs = 15_000;
 const archiveTimeoutMs = 60_000;
 const defaultMaxBytes = 1024 * 1024;
+const maxInventoryBytes = 64 * 1024 * 1024;
+/** What a gatherer takes. */
+const maxArchiveBytes = 64 * 1024 * 1024;
 
 export type PostAnswer =
   /** It runs, or an earlier order of the same id does or did. */
@@ -44,11 +50,27 @@ export type ArchiveAnswer =
   | { readonly kind: "gone" }
   | { readonly kind: "unreachable"; readonly message: string };
 
+export type HandoverAnswer =
+  | ({ readonly kind: "status" } & HandoverStatus)
+  | { readonly kind: "unreachable"; readonly message: string };
+
+export type InventoryAnswer =
+  | { readonly kind: "inventory"; readonly inventory: Inventory | null }
+  | { readonly kind: "unreachable"; readonly message: string };
+
+/** `done` also when it had been done before. */
+export type HandingAnswer =
+  | { readonly kind: "done"; readonly problems: readonly string[] }
+  | { readonly kind: "refused"; readonly message: string }
+  | { readonly kind: "unreachable"; readonly message: string };
+
 interface Exchange {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   readonly path: string;
   readonly signal: AbortSignal;
-  readonly body?: GatherOrder | NodeSideReport;
+  readonly body?: GatherOrder | NodeSideReport | Takeover | Record<string, never>;
+  /** In place of `body`, with its digest in the header. */
+  readonly file?: Buffer<ArrayBuffer>;
   /** For the whole of it; default 15 seconds. */
   readonly timeoutMs?: number;
   /** Of the answer; default 1 MiB. */
@@ -58,8 +80,8 @@ interface Exchange {
 const storedArchivesSchema = z.array(storedArchiveSchema);
 
 export interface GathererOptions {
-  /** E.g. `https://runtime-insights-gatherer.runtime-insights.svc:8443`. */
-  readonly origin: string;
+  /** E.g. `https://runtime-insights-gatherer.runtime-insights.svc:8443`; looked up for each exchange. */
+  readonly origin: () => string;
   /** The name that its certificate must carry. */
   readonly serverName: string;
   /** PEM; read at each exchange, since it rotates. Undefined while there is none. */
@@ -73,6 +95,11 @@ export class Gatherer {
 
   constructor(options: GathererOptions) {
     this.#options = options;
+  }
+
+  /** The same trust and token, for one pod; what it presents must carry the same name. */
+  at(origin: string): Gatherer {
+    return new Gatherer({ ...this.#options, origin: () => origin });
   }
 
   async post(order: GatherOrder, signal: AbortSignal): Promise<PostAnswer> {
@@ -132,6 +159,7 @@ export class Gatherer {
   /** The bytes of an archive, as long and with the digest that the list said. */
   async archive({ name, bytes, sha256: expected }: StoredArchive, signal: AbortSignal): Promise<ArchiveAnswer> {
     const path = `/v1/archives/${encodeURIComponent(name)}`;
+    if (bytes > maxArchiveBytes) return { kind: "unreachable", message: "the gatherer's archive is too large" };
     const maxBytes = Math.max(bytes, defaultMaxBytes);
     const answer = await this.#exchange({ method: "GET", path, signal, timeoutMs: archiveTimeoutMs, maxBytes });
     if (answer.kind === "unreachable") return answer;
@@ -142,12 +170,60 @@ export class Gatherer {
     return { kind: "unreachable", message: "the gatherer's archive is not the one that its list names" };
   }
 
+  /** Whether it has what there was; one of a version that knows no handover has had it from its start. */
+  async handover(signal: AbortSignal): Promise<HandoverAnswer> {
+    const answer = await this.#exchange({ method: "GET", path: "/v1/handover", signal, timeoutMs: 5_000 });
+    if (answer.kind === "unreachable") return answer;
+    if (answer.status === 404) return { kind: "status", state: "serving", sinceMs: 0 };
+    const decoded = decodeIn(answer, handoverSchema);
+    return decoded.kind === "decoded" ? { kind: "status", ...decoded.value } : decoded;
+  }
+
+  /** Null when no gather made one. */
+  async inventory(signal: AbortSignal): Promise<InventoryAnswer> {
+    const limits = { timeoutMs: archiveTimeoutMs, maxBytes: maxInventoryBytes };
+    const answer = await this.#exchange({ method: "GET", path: "/v1/inventory", signal, ...limits });
+    if (answer.kind === "unreachable") return answer;
+    if (answer.status === 404) return { kind: "inventory", inventory: null };
+    const decoded = decodeIn(answer, inventorySchema);
+    return decoded.kind === "decoded" ? { kind: "inventory", inventory: decoded.value } : decoded;
+  }
+
+  /** Stores an archive of another gatherer; one of that name that is there stays as it is. */
+  async putArchive(name: string, file: Buffer<ArrayBuffer>, signal: AbortSignal): Promise<HandingAnswer> {
+    const path = `/v1/archives/${encodeURIComponent(name)}`;
+    const answer = await this.#exchange({ method: "PUT", path, signal, file, timeoutMs: archiveTimeoutMs });
+    if (answer.kind === "unreachable") return answer;
+    if (answer.status === 201 || answer.status === 409) return { kind: "done", problems: [] };
+    return { kind: "refused", message: `${strange(answer.status)}: ${textOf(answer.bytes).slice(0, 200)}` };
+  }
+
+  /** Ends a handover to it: it serves from now on. */
+  async takeOver(takeover: Takeover, signal: AbortSignal): Promise<HandingAnswer> {
+    const exchange = { path: "/v1/handover", signal, timeoutMs: archiveTimeoutMs };
+    const answer = await this.#exchange({ method: "PUT", ...exchange, body: takeover });
+    if (answer.kind === "unreachable") return answer;
+    if (answer.status !== 200)
+      return { kind: "refused", message: `${strange(answer.status)}: ${textOf(answer.bytes).slice(0, 200)}` };
+    const decoded = decodeIn(answer, takenOverSchema);
+    return decoded.kind === "decoded" ? { kind: "done", problems: decoded.value.problems } : decoded;
+  }
+
+  /** Tells it that another one has all that it has; one of a version that knows no handover need not know. */
+  async relieve(signal: AbortSignal): Promise<HandingAnswer> {
+    const answer = await this.#exchange({ method: "POST", path: "/v1/handover", signal, body: {} });
+    if (answer.kind === "unreachable") return answer;
+    if (answer.status === 200 || answer.status === 404) return { kind: "done", problems: [] };
+    return { kind: "refused", message: strange(answer.status) };
+  }
+
   /** Any failure of trust, token or network is a value; only an abort of the caller throws. */
   async #exchange({
     method,
     path,
     signal,
     body,
+    file,
     timeoutMs = defaultTimeoutMs,
     maxBytes = defaultMaxBytes,
   }: Exchange): Promise<
@@ -162,15 +238,16 @@ export class Gatherer {
         return { kind: "unreachable", message: "the CA bundle runtime-insights-ca-bundle is not there" };
       if (token.trim() === "") return { kind: "unreachable", message: "the token for the gatherer is empty" };
       dispatcher = new Agent({ connect: { ca, servername: serverName, rejectUnauthorized: true } });
-      const answer = await request(`${origin}${path}`, {
+      const answer = await request(`${origin()}${path}`, {
         method,
         dispatcher,
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
         headers: {
           authorization: `Bearer ${token.trim()}`,
           ...(body === undefined ? {} : { "content-type": "application/json" }),
+          ...(file === undefined ? {} : { "content-type": "application/gzip", "x-checksum-sha256": sha256(file) }),
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        body: file ?? (body === undefined ? null : JSON.stringify(body)),
       });
       const chunks: Buffer[] = [];
       let length = 0;
@@ -187,6 +264,21 @@ export class Gatherer {
     } finally {
       await dispatcher?.destroy();
     }
+  }
+}
+
+function decodeIn<Value>(
+  { status, bytes }: { readonly status: number; readonly bytes: Buffer },
+  schema: z.ZodType<Value>,
+): { readonly kind: "decoded"; readonly value: Value } | { readonly kind: "unreachable"; readonly message: string } {
+  if (status !== 200) return { kind: "unreachable", message: strange(status) };
+  try {
+    const decoded = schema.safeParse(JSON.parse(textOf(bytes)));
+    if (decoded.success) return { kind: "decoded", value: decoded.data };
+    const problem = problemOf(decoded.error);
+    return { kind: "unreachable", message: `the gatherer's answer cannot be understood: ${problem}` };
+  } catch {
+    return { kind: "unreachable", message: "the gatherer's answer is not JSON" };
   }
 }
 

@@ -69,12 +69,16 @@ export class Journal {
 
   /** On disk when it resolves: the start marker before the work, the outcome after it. */
   async write(progress: GatherProgress): Promise<void> {
-    await replaceFile(join(this.#directory, folder), fileOf(progress.id), `${JSON.stringify(progress)}\n`);
+    await this.#store(progress);
     this.remember(progress);
     for (const id of [...this.#known.keys()].slice(0, -maxKept)) {
       this.#known.delete(id);
       await removeIfPossible(join(this.#directory, folder, fileOf(id)));
     }
+  }
+
+  async #store(progress: GatherProgress): Promise<void> {
+    await replaceFile(join(this.#directory, folder), fileOf(progress.id), `${JSON.stringify(progress)}\n`);
   }
 
   /** Progress within a run; it is not worth a write, since an interrupted run starts again from the beginning. */
@@ -83,8 +87,24 @@ export class Journal {
     this.#known.set(progress.id, progress);
   }
 
+  /** Outcomes of another gatherer, which come before those of this one; what is known already stays. */
+  async adopt(outcomes: readonly GatherProgress[]): Promise<void> {
+    const others = outcomes.filter(({ id, phase }) => phase !== "Running" && !this.#known.has(id));
+    const own = [...this.#known.values()];
+    const room = maxKept - own.length;
+    if (room <= 0) return;
+    const kept = others.toSorted((a, b) => a.startedAtMs - b.startedAtMs).slice(-room);
+    this.#known.clear();
+    for (const progress of [...kept, ...own]) this.remember(progress);
+    for (const progress of kept) await this.#store(progress);
+  }
+
   async writeInventory(inventory: Inventory): Promise<void> {
     await replaceFile(this.#directory, inventoryFile, `${JSON.stringify(inventory)}\n`);
+  }
+
+  async removeInventory(): Promise<void> {
+    await removeIfPossible(join(this.#directory, inventoryFile));
   }
 
   /** Undefined when no gather made one. */

@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { z } from "zod";
 import type { ElectionTimes } from "../core/leader.ts";
 import type { Api, ApiAnswer, ApiCall } from "./connection.ts";
-import { type Clock, contend, fenced, isAlive, Lease } from "./lease.ts";
+import { type Clock, contend, fenced, isAlive, Lease, type Owner, ownerOf } from "./lease.ts";
 
 const times: ElectionTimes = { leaseMs: 137_000, renewMs: 107_000, retryMs: 26_000 };
 const writtenSchema = z.object({
@@ -61,14 +61,16 @@ function world(identity = "a_1") {
   const api = new LeaseApi();
   const clock = new TestClock();
   const problems: string[] = [];
+  const account: { owner: Owner | undefined } = { owner: undefined };
   const leaseOf = (name: string) =>
     new Lease({
       ...{ api, times, clock },
       namespace: "ours",
       identity: name,
       onError: (problem) => problems.push(problem),
+      owner: async () => account.owner,
     });
-  return { api, clock, problems, leaseOf, lease: leaseOf(identity) };
+  return { account, api, clock, problems, leaseOf, lease: leaseOf(identity) };
 }
 
 test("of two one holds it, and the other one takes it when it was not renewed for its duration", async () => {
@@ -102,6 +104,41 @@ test("given back: the next one takes it at once, and other installations take it
   assert.equal([lease.remainingMs(), await isAlive(api, "ours", clock.wall)], [0, false]);
   assert.is(await leaseOf("b_2").tryToHold(), true);
 });
+
+const accountOf = (uid: string): Owner => ({
+  ...{ apiVersion: "v1", kind: "ServiceAccount", name: "runtime-insights-operator", uid },
+});
+const ownedSchema = z.object({ metadata: z.object({ ownerReferences: z.array(z.object({ uid: z.string() })) }) });
+
+test("it goes with the account as which it was taken; renewed and given back, too", async () => {
+  const { account, api, clock, lease } = world();
+  account.owner = accountOf("first");
+  await lease.tryToHold();
+  account.owner = accountOf("second");
+  await lease.tryToHold();
+  await lease.release();
+  clock.pass(200_000);
+  await lease.tryToHold();
+  const owners = api.calls
+    .filter(({ method }) => method === "PATCH")
+    .map(({ body }) => ownedSchema.parse(body).metadata.ownerReferences.map(({ uid }) => uid));
+  assert.equal(owners, [["first"], ["first"], ["first"], ["second"]]);
+});
+
+const answers: readonly (readonly [rule: string, answer: ApiAnswer | Error, expected: Owner | undefined])[] = [
+  ["it is there", { status: 200, body: { items: [{ metadata: { uid: "u" } }] } }, accountOf("u")],
+  ["there is none, as beside a kube config", { status: 200, body: { items: [] } }, undefined],
+  ["it may not be read", { status: 403, body: { kind: "Status" } }, undefined],
+  ["the API server is away", new Error("ECONNREFUSED"), undefined],
+];
+for (const [rule, answer, expected] of answers)
+  test(`the operator's account: ${rule}`, async () => {
+    const call = async () => {
+      if (answer instanceof Error) throw answer;
+      return answer;
+    };
+    assert.equal(await ownerOf({ call }, "n"), expected);
+  });
 
 test("who does not hold it gives nothing back", async () => {
   const { api, leaseOf, lease } = world();

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { type ElectionTimes, type LeaseView, mayHold, seen } from "../core/leader.ts";
+import { names } from "../core/operands.ts";
 import type { Api, ApiCall } from "./connection.ts";
 
 const leaseName = "runtime-insights-operator";
@@ -49,7 +50,30 @@ export interface LeaseOptions {
   readonly identity: string;
   readonly times: ElectionTimes;
   readonly onError: (problem: string) => void;
+  /** With whom the Lease goes; default: the operator's account, see `ownerOf`. */
+  readonly owner?: () => Promise<Owner | undefined>;
   readonly clock?: Clock;
+}
+
+export interface Owner {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+const accountsSchema = z.object({ items: z.array(z.object({ metadata: z.object({ uid: z.string() }) })) });
+
+/**
+ * The account of the operator's pods, without which none of them can write any more: once it is gone, as when OLM removes the operator,
+ * the Lease goes too and holds nobody up. Undefined when there is none or it cannot be read.
+ */
+export async function ownerOf(api: Api, namespace: string): Promise<Owner | undefined> {
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts`;
+  const query = { fieldSelector: `metadata.name=${names.operator}`, limit: 1 };
+  const answer = await api.call({ path, query }).catch(() => undefined);
+  const uid = accountsSchema.safeParse(answer?.body).data?.items[0]?.metadata.uid;
+  return uid === undefined ? undefined : { apiVersion: "v1", kind: "ServiceAccount", name: names.operator, uid };
 }
 
 export class Lease {
@@ -57,6 +81,7 @@ export class Lease {
   readonly #clock: Clock;
   #view: LeaseView | undefined;
   #transitions = 0;
+  #owner: Owner | undefined;
   #heldSince: { readonly steadyMs: number; readonly wallMs: number } | undefined;
   #triedMs: number;
 
@@ -115,8 +140,11 @@ export class Lease {
   /** Undefined when the Lease is not as it was seen: somebody edited, deleted or took it since. */
   async #claim(): Promise<boolean | undefined> {
     const view = this.#view ?? { kind: "absent", before: undefined };
-    if (mayHold(view, this.#options.identity, this.#clock.steadyMs()))
-      return (await this.#write(view, this.#options.identity)) ? true : undefined;
+    const { api, namespace, identity, owner = () => ownerOf(api, namespace) } = this.#options;
+    if (mayHold(view, identity, this.#clock.steadyMs())) {
+      if (this.#heldSince === undefined) this.#owner = await owner();
+      return (await this.#write(view, identity)) ? true : undefined;
+    }
     this.#heldSince = undefined;
     return false;
   }
@@ -138,6 +166,7 @@ export class Lease {
     const now = new Date(sent.wallMs).toISOString().replace(/Z$/, "000Z");
     const transitions = this.#transitions + (view.kind === "present" && view.holder !== identity ? 1 : 0);
     const resourceVersion = view.kind === "present" ? { resourceVersion: view.resourceVersion } : {};
+    const ownerReferences = this.#owner === undefined ? {} : { ownerReferences: [this.#owner] };
     const { status, body } = await this.#call({
       method: "PATCH",
       query: { fieldManager: identity.slice(-maxManagerLength), force: view.kind === "present" },
@@ -145,7 +174,7 @@ export class Lease {
       body: {
         apiVersion: "coordination.k8s.io/v1",
         kind: "Lease",
-        metadata: { name: leaseName, namespace, ...resourceVersion },
+        metadata: { name: leaseName, namespace, ...resourceVersion, ...ownerReferences },
         spec: {
           holderIdentity: holder,
           leaseDurationSeconds: holder === "" ? 1 : times.leaseMs / 1000,

@@ -22,6 +22,7 @@ export interface OperatorMetrics {
   readonly writes: Counter<"action" | "result">;
   readonly watchRestarts: Counter;
   readonly gathers: Counter<"result">;
+  readonly handovers: Counter<"result">;
   readonly uploadSeconds: Histogram;
   countUpload(result: UploadReason): void;
   /** Undefined: none is known. */
@@ -62,6 +63,12 @@ export function operatorMetrics(registry: Registry): OperatorMetrics {
   const gathers = new Counter({
     name: "runtime_insights_operator_gathers_total",
     help: "RuntimeGathers that ended.",
+    labelNames: ["result"],
+    registers,
+  });
+  const handovers = new Counter({
+    name: "runtime_insights_operator_handovers_total",
+    help: "New gatherers that were handed what older ones had.",
     labelNames: ["result"],
     registers,
   });
@@ -114,6 +121,7 @@ export function operatorMetrics(registry: Registry): OperatorMetrics {
   for (const action of ["apply", "delete", "status"])
     for (const result of ["done", "failed"]) writes.inc({ action, result }, 0);
   for (const result of ["succeeded", "failed", "superseded"]) gathers.inc({ result }, 0);
+  for (const result of ["complete", "incomplete", "fresh"]) handovers.inc({ result }, 0);
   for (const result of uploadReasons) uploads.inc({ result }, 0);
   for (const state of gateStates) gate.set({ state }, 0);
   for (const type of conditionTypes) condition.set({ type }, -1);
@@ -127,6 +135,7 @@ export function operatorMetrics(registry: Registry): OperatorMetrics {
     writes,
     watchRestarts,
     gathers,
+    handovers,
     uploadSeconds,
     countUpload: (result) => uploads.inc({ result }),
     setLastUpload: (timeMs) => lastUpload.set((timeMs ?? 0) / 1000),

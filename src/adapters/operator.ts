@@ -19,6 +19,8 @@ export const defaultResyncMs = 100_000;
 /** What is watched, and which key a change of it wakes. */
 export interface WatchRule extends WatchTarget {
   readonly key: string;
+  /** How long to wait at most before a kind that is not served is asked for again; default as the Watcher's. */
+  readonly maxAbsentMs?: number;
 }
 
 export interface OperatorOptions {
@@ -97,10 +99,11 @@ export class InsightsOperator extends Operator {
     throw new Error(`registering ${file}: apply crds/ instead`);
   }
 
-  #watch({ key, ...target }: WatchRule): void {
+  #watch({ key, maxAbsentMs, ...target }: WatchRule): void {
     const { connection, onWatchError } = this.#options;
     const watcher = new Watcher({
       ...{ connection, target },
+      ...(maxAbsentMs === undefined ? {} : { maxAbsentMs }),
       onChange: () => this.wake(key),
       onError: (problem, retryAfterMs) => onWatchError(target, problem, retryAfterMs),
     });

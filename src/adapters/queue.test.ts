@@ -109,6 +109,31 @@ test("a run says when the next one is due; an earlier call comes first", async (
   await queue.stop();
 });
 
+for (const stepMs of [86_400_000, -86_400_000])
+  test(`the clock is set ${stepMs / 3_600_000} h: a call comes first all the same, and an appointment keeps its time`, async () => {
+    let runs = 0;
+    const queue = new KeyedQueue({
+      ...quiet,
+      run: async () => {
+        runs += 1;
+        return { afterMs: 60_000 };
+      },
+    });
+    const now = Date.now;
+    try {
+      queue.add("a");
+      await until("the first run", () => runs === 1);
+      queue.addAfter("b", 20);
+      Date.now = () => now() + stepMs;
+      queue.add("a");
+      queue.addAfter("b", 60_000);
+      await until("the runs", () => runs === 3);
+    } finally {
+      Date.now = now;
+      await queue.stop();
+    }
+  });
+
 test("after a stop nothing runs", async () => {
   let runs = 0;
   const queue = new KeyedQueue({

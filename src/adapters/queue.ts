@@ -46,7 +46,8 @@ export class KeyedQueue {
       entry.isAskedAgain = true;
       return;
     }
-    const atMs = Date.now() + afterMs;
+    // As timers count: a clock that is set does not move them.
+    const atMs = performance.now() + afterMs;
     if (entry.timer !== undefined && entry.timerAtMs <= atMs) return;
     clearTimeout(entry.timer);
     entry.timerAtMs = atMs;

@@ -35,6 +35,7 @@ interface Row {
   readonly retention: Retention;
   /** The clock stands at the beginning of this day of January. */
   readonly today: number;
+  readonly aheadMs?: number;
   readonly names: readonly string[];
   readonly kept: readonly string[];
 }
@@ -69,11 +70,26 @@ const rows: readonly Row[] = [
     retention: { archives: 9, ageMs: hourMs },
     ...{ today: 5, names: [day(5), day(20)], kept: [day(20), day(5)] },
   },
+  {
+    rule: "archives of another node, whose clock is a little ahead: the newest stays",
+    retention: { archives: 1 },
+    ...{ today: 5, aheadMs: 24 * hourMs, names: [day(6), day(5)], kept: [day(6)] },
+  },
+  {
+    rule: "and one whose clock was wrong makes room all the same",
+    retention: { archives: 1 },
+    ...{ today: 5, aheadMs: 24 * hourMs - 1, names: [day(6), day(5)], kept: [day(5)] },
+  },
+  {
+    rule: "a clock a little ahead makes nothing older than it is",
+    retention: { archives: 9, ageMs: 48 * hourMs },
+    ...{ today: 5, aheadMs: 24 * hourMs, names: [day(3), day(4)], kept: [day(4), day(3)] },
+  },
 ];
-for (const { rule, retention, today, names, kept } of rows)
+for (const { rule, retention, today, aheadMs, names, kept } of rows)
   test(rule, async () => {
     for (const name of names) await writeArchive(directory, name, Buffer.from("x"));
-    await pruneArchives(directory, retention, Date.UTC(2026, 0, today));
+    await pruneArchives(directory, retention, Date.UTC(2026, 0, today), aheadMs);
     assert.equal(
       (await listArchives(directory)).map(({ name }) => name),
       kept,

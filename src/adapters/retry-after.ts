@@ -1,5 +1,4 @@
 /** What the API server says about when it wants to be asked again. */
-import type { ApiAnswer } from "./connection.ts";
 
 /** No server is left alone longer than that, whatever it says. */
 const maxWaitMs = 60_000;
@@ -26,7 +25,7 @@ export class Wishes {
   }
 
   /** In the API server's place, while it must not be asked. */
-  refusal(what: string): ApiAnswer {
+  refusal(what: string): { readonly status: number; readonly body: object } {
     const seconds = Math.ceil(this.waitMs(what) / 1000);
     const message = `the API server wants not to be asked for another ${seconds} s`;
     return { status: 429, body: { kind: "Status", status: "Failure", code: 429, message } };

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { makeOrder } from "../core/order.fixture.ts";
@@ -35,6 +36,9 @@ test.before.each(async () => {
       archive: (one) => readArchive(directory, one),
       keep: async (one, bytes) => (await writeArchive(directory, one, bytes)).kind,
       inventory: async () => undefined,
+      handover: () => ({ state: "waiting", sinceMs: 0 }),
+      takeOver: async () => ({ problems: [] }),
+      relieve: () => undefined,
     },
   });
 });
@@ -94,6 +98,41 @@ test("an archive put under a path is refused, and nothing is written anywhere", 
     assert.equal(statuses(await exchange(`PUT /v1/archives/${path} HTTP/1.1\r\n${head}\r\n${bytes}`)), [400], path);
   }
   assert.equal((await readdir(root)).sort(), [name]);
+});
+
+test("whatever an archive put is called, only a name of the right form makes a file, and in the folder", async () => {
+  const pieces = [
+    "insights-",
+    "filtered-",
+    "2026-01-02-030405",
+    ".tar.gz",
+    "..",
+    "/",
+    "\\",
+    "\0",
+    "\n",
+    ".",
+    "%2e",
+    "é",
+    "a",
+    " ",
+  ];
+  const form = /^(filtered-)?insights-\d{4}-\d{2}-\d{2}-\d{6}\.tar\.gz$/;
+  const put = async (text: string) => {
+    const head = `${closing}x-checksum-sha256: ${sha256(Buffer.from("x"))}\r\ncontent-length: 1\r\n`;
+    return statuses(await exchange(`PUT /v1/archives/${encodeURIComponent(text)} HTTP/1.1\r\n${head}\r\nx`));
+  };
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.constantFrom(...pieces), { minLength: 1, maxLength: 7 }), async (parts) => {
+      const text = parts.join("");
+      const isGood = form.test(text);
+      const [status] = await put(text);
+      assert.ok(isGood ? status === 201 || status === 409 : status === 400, `${JSON.stringify(text)}: ${status}`);
+      assert.ok((await readdir(root)).every((one) => one === name || one === "archives"));
+      assert.ok((await readdir(directory).catch(() => [])).every((one) => form.test(one)));
+    }),
+    { numRuns: 150, examples: [[["insights-", "2026-01-02-030405", ".tar.gz"]], [["..", "/", name]]] },
+  );
 });
 
 test("a body slower than the time of a request ends the connection, and no gather is started", async () => {

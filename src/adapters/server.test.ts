@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +22,7 @@ let directory = "";
 let server: GathererServer;
 let running: string | undefined;
 let awaited: string | undefined;
+const handed: unknown[] = [];
 const released = new Map<string, readonly string[]>();
 const service: Service = {
   start: ({ id }) => {
@@ -38,9 +39,17 @@ const service: Service = {
   find: (id) => (id === "broken" ? fail() : id === running ? { ...progress, id } : undefined),
   archives: () => listArchives(directory),
   archive: (one) => readArchive(directory, one),
-  keep: async (one, content) => (await writeArchive(directory, one, content)).kind,
+  keep: (one, content) => keep(one, content),
   inventory: async () => undefined,
+  handover: () => ({ state: handed.length > 0 ? "serving" : "waiting", sinceMs: 5 }),
+  takeOver: async (takeover) => {
+    handed.push(takeover);
+    return { problems: ["a problem"] };
+  },
+  relieve: () => handed.push("relieved"),
 };
+const written: Service["keep"] = async (one, content) => (await writeArchive(directory, one, content)).kind;
+let keep = written;
 const fail = (): never => {
   throw new Error("the secret cause");
 };
@@ -50,6 +59,8 @@ test.before.each(async () => {
   running = undefined;
   awaited = undefined;
   released.clear();
+  handed.length = 0;
+  keep = written;
   const log = createLogger({ name: "test", level: "silent" });
   server = await serveGatherer({
     address: "127.0.0.1",
@@ -154,6 +165,45 @@ test("an archive put can be listed and read, and not put again", async () => {
   assert.is((await put(`/v1/archives/${name}`, Buffer.from("other"))).status, 409);
   assert.is((await ask("GET", `/v1/archives/${name}`)).text, "an archive");
 });
+
+test("of ten puts of one archive at the same time one is kept, and the others are told that it is there", async () => {
+  const answers = await Promise.all(Array.from({ length: 10 }, () => put(`/v1/archives/${name}`, bytes)));
+  assert.equal(answers.map(({ status }) => status).sort(), [201, ...Array.from({ length: 9 }, () => 409)]);
+  assert.equal(await readdir(directory), [name]);
+});
+
+test("a full disk: 507, so that the other side knows that another try does not help yet", async () => {
+  keep = () => Promise.reject(Object.assign(new Error("no space left"), { code: "ENOSPC" }));
+  assert.is((await put(`/v1/archives/${name}`, bytes)).status, 507);
+  keep = () => Promise.reject(Object.assign(new Error("broken"), { code: "EIO" }));
+  assert.is((await put(`/v1/archives/${name}`, bytes)).status, 500);
+});
+
+test("a handover: asked for, ended with what was handed over, and told when another one has it all", async () => {
+  const state = async () => JSON.parse((await ask("GET", "/v1/handover")).text);
+  assert.equal(await state(), { state: "waiting", sinceMs: 5 });
+  const takeover = { outcomes: [progress], inventory: { gather: "uid-1", gatheredAtMs: 4, rows: [] } };
+  const taken = await ask("PUT", "/v1/handover", JSON.stringify(takeover));
+  assert.equal([taken.status, JSON.parse(taken.text)], [200, { problems: ["a problem"] }]);
+  assert.equal(handed, [takeover]);
+  assert.equal(await state(), { state: "serving", sinceMs: 5 });
+  assert.is((await ask("POST", "/v1/handover")).status, 200);
+  assert.equal(handed, [takeover, "relieved"]);
+});
+
+const takeovers: readonly (readonly [rule: string, body: string, status: number])[] = [
+  ["nothing", "", 400],
+  ["no inventory", '{"outcomes":[]}', 400],
+  ["more than was asked for", '{"outcomes":[],"inventory":null,"archives":[]}', 400],
+  ["an outcome of another form", '{"outcomes":[{"id":"a"}],"inventory":null}', 400],
+  ["more outcomes than can be", `{"outcomes":[${Array(101).fill(0).join()}],"inventory":null}`, 400],
+  ["more than fits", `{"outcomes":[],"inventory":"${"x".repeat(1_000)}"}`, 413],
+];
+for (const [rule, body, status] of takeovers)
+  test(`handed over with ${rule}: refused, and it goes on waiting`, async () => {
+    assert.is((await ask("PUT", "/v1/handover", body)).status, status);
+    assert.equal(handed, []);
+  });
 
 const puts: readonly {
   readonly rule: string;

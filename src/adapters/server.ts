@@ -10,7 +10,8 @@ import {
   nodeSideReportSchema,
   type StoredArchive,
 } from "../api/gather.ts";
-import { isArchiveName, sha256 } from "./disk.ts";
+import { type HandoverStatus, type TakenOver, type Takeover, takeoverSchema } from "../api/handover.ts";
+import { isArchiveName, isNoRoom, sha256 } from "./disk.ts";
 import type { Logger } from "./telemetry.ts";
 
 /** What the server serves; a rejection is answered by 500. */
@@ -23,6 +24,11 @@ export interface Service {
   archive(name: string): Promise<Buffer | undefined>;
   keep(name: string, bytes: Buffer): Promise<"written" | "present">;
   inventory(): Promise<Inventory | undefined>;
+  handover(): HandoverStatus;
+  /** All that there was has been handed to it. */
+  takeOver(takeover: Takeover): Promise<TakenOver>;
+  /** Another one has all that it has. */
+  relieve(): void;
 }
 
 export interface ServerOptions {
@@ -32,7 +38,7 @@ export interface ServerOptions {
   readonly version: string;
   readonly service: Service;
   readonly log: Logger;
-  /** Of an archive put; default 64 MiB. */
+  /** Of an archive put, and of what ends a handover; default 64 MiB. */
   readonly maxArchiveBytes?: number;
   /** For a whole request; default a minute. */
   readonly requestTimeoutMs?: number;
@@ -132,6 +138,17 @@ function routesOf({ service, version, maxArchiveBytes = 64 * 1024 * 1024 }: Serv
         },
       },
     },
+    {
+      pattern: /^\/v1\/handover$/,
+      methods: {
+        GET: () => json(200, service.handover()),
+        PUT: (request) => putHandover(request, service, maxArchiveBytes),
+        POST: () => {
+          service.relieve();
+          return json(200, service.handover());
+        },
+      },
+    },
   ];
   return routes;
 }
@@ -164,6 +181,12 @@ async function postGather(request: IncomingMessage, service: Service): Promise<A
   }
 }
 
+async function putHandover(request: IncomingMessage, service: Service, maxBytes: number): Promise<Answer> {
+  const takeover = await readJson(request, takeoverSchema, "what is handed over", maxBytes);
+  if ("status" in takeover) return takeover;
+  return json(200, await service.takeOver(takeover.value));
+}
+
 async function postNodeSide(request: IncomingMessage, id: string, service: Service): Promise<Answer> {
   const report = await readJson(request, nodeSideReportSchema, "the report");
   if ("status" in report) return report;
@@ -178,9 +201,10 @@ async function readJson<Value>(
   request: IncomingMessage,
   schema: z.ZodType<Value>,
   what: string,
+  maxBytes = maxOrderBytes,
 ): Promise<{ readonly value: Value } | Answer> {
-  const body = await readBody(request, maxOrderBytes);
-  if (body === undefined) return problem(413, `${what} is at most ${maxOrderBytes} bytes long`);
+  const body = await readBody(request, maxBytes);
+  if (body === undefined) return problem(413, `${what} is at most ${maxBytes} bytes long`);
   let value: unknown;
   try {
     value = JSON.parse(body.toString("utf8"));
@@ -198,16 +222,21 @@ function sentence({ path, message }: z.core.$ZodIssue, what: string): string {
 
 async function putArchive(request: IncomingMessage, name: string, service: Service, maxBytes: number): Promise<Answer> {
   if (!isArchiveName(name)) return problem(400, "this is not the name of an archive");
-  const length = Number(request.headers["content-length"] ?? Number.NaN);
-  if (Number.isNaN(length)) return problem(411, "the header Content-Length is missing");
-  if (length > maxBytes) return problem(413, `an archive is at most ${maxBytes} bytes long`);
+  const { "content-length": said } = request.headers;
+  if (said === undefined) return problem(411, "the header Content-Length is missing");
+  if (Number(said) > maxBytes) return problem(413, `an archive is at most ${maxBytes} bytes long`);
   const expected = request.headers["x-checksum-sha256"];
   if (typeof expected !== "string") return problem(422, "the header X-Checksum-Sha256 is missing");
   const bytes = await readBody(request, maxBytes);
   if (bytes === undefined) return problem(413, `an archive is at most ${maxBytes} bytes long`);
   if (sha256(bytes) !== expected.toLowerCase()) return problem(422, "the checksum does not fit the archive");
-  const kept = await service.keep(name, bytes);
-  return kept === "written" ? json(201, {}) : problem(409, "there is an archive of this name");
+  try {
+    const kept = await service.keep(name, bytes);
+    return kept === "written" ? json(201, {}) : problem(409, "there is an archive of this name");
+  } catch (cause) {
+    if (isNoRoom(cause)) return problem(507, "there is no room for the archive");
+    throw cause;
+  }
 }
 
 /** Undefined when there is more. */

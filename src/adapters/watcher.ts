@@ -18,6 +18,7 @@ export interface WatcherOptions {
   readonly target: WatchTarget;
   /** Called when an object came, changed or went, when that may have happened unseen, and when the kind is not served any more. */
   readonly onChange: () => void;
+  /** Also called, once, when the kind is not served. */
   readonly onError: (problem: string, retryAfterMs: number) => void;
   /** Default 1 s, doubled with each error in a row; about a quarter of it is left to chance. */
   readonly minBackoffMs?: number;
@@ -89,10 +90,11 @@ export class Watcher {
       if (isHealthy && problem === undefined) continue;
       if (problem instanceof WatchError && !problem.isResumable) this.#version = undefined;
       const isServed = !(problem instanceof WatchError && problem.status === 404);
+      const isNews = this.#isServed || isServed;
       if (this.#isServed && !isServed) onChange();
       this.#isServed = isServed;
       const afterMs = this.#backoffMs(problem);
-      onError(problem === undefined ? "it ended early" : describe(problem), afterMs);
+      if (isNews) onError(problem === undefined ? "it ended early" : describe(problem), afterMs);
       await sleep(afterMs, undefined, { signal }).catch(() => undefined);
     }
   }

@@ -1,8 +1,8 @@
-/** InsightsRuntimeExtractor: the config as an administrator writes it, the settings made from it, its status. */
+/** InsightsRuntimeExtractor: the config as an administrator writes it, and the settings made from it. */
 import { z } from "zod";
-import { countsSchema, runtimeCountSchema } from "./gather.ts";
-import { conditionsSchema, metadataSchema, problemOf } from "./object.ts";
-import { lastUploadSchema } from "./upload.ts";
+import { type ConfigStatus, decodeStatus, statusSchema } from "./config-status.ts";
+import { metadataSchema, problemOf } from "./object.ts";
+import { unknownFields } from "./unknown-fields.ts";
 
 export const configKind = "InsightsRuntimeExtractor";
 export const configName = "cluster";
@@ -37,7 +37,10 @@ const quantity = z
   .meta({ "x-kubernetes-int-or-string": true, pattern: quantityPattern, maxLength: 32 })
   .transform(String);
 
-const quantities = z.object({ cpu: quantity.optional(), memory: quantity.optional() });
+const quantities = z.object({
+  cpu: quantity.optional().meta({ description: "Processor time, such as 250m." }),
+  memory: quantity.optional().meta({ description: "Memory, such as 64Mi." }),
+});
 
 /** A rule that the API server checks; the DaemonSet would be refused otherwise, which the user would learn later only. */
 const rule = (text: string, message: string) => ({ rule: text, message });
@@ -48,11 +51,21 @@ const labelKey = "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0
 
 const toleration = z
   .object({
-    key: z.string().max(317).optional(),
-    operator: z.enum(["Exists", "Equal"]).optional(),
-    value: z.string().max(63).optional(),
-    effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]).optional(),
-    tolerationSeconds: z.int().min(0).max(2_147_483_647).optional(),
+    key: z.string().max(317).optional().meta({ description: "Key of the taint; absent: every key." }),
+    operator: z.enum(["Exists", "Equal"]).optional().meta({
+      description: "Exists: whatever the taint's value. Equal, which absent means too: the taint has this value.",
+    }),
+    value: z.string().max(63).optional().meta({ description: "Value of the taint." }),
+    effect: z
+      .enum(["NoSchedule", "PreferNoSchedule", "NoExecute"])
+      .optional()
+      .meta({ description: "Effect of the taint; absent: every effect." }),
+    tolerationSeconds: z
+      .int()
+      .min(0)
+      .max(2_147_483_647)
+      .optional()
+      .meta({ description: "How long a pod stays after the taint came; absent: for ever." }),
   })
   .meta({
     "x-kubernetes-validations": [
@@ -98,18 +111,21 @@ function keyReference(defaultKey: string) {
     name: z
       .string()
       .max(253)
-      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/),
+      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/)
+      .meta({ description: "Name of the object." }),
     key: z
       .string()
       .max(253)
       .regex(/^[-._A-Za-z0-9]+$/)
-      .default(defaultKey),
+      .default(defaultKey)
+      .meta({ description: "Which of its keys." }),
   });
 }
 
 const uploadSchema = z.object({
   endpoint: webAddress("https", '(/[!-"$-~]*)?', "must be an https URL without user").meta({
-    description: "Where archives are sent by POST, such as https://console.redhat.com/api/ingress/v1/upload.",
+    description:
+      "Where archives are sent by POST, such as https://console.redhat.com/api/ingress/v1/upload. Another port than 443 or 6443 needs a NetworkPolicy that lets the operator's pods out to it.",
   }),
   tokenSecretRef: keyReference("token").meta({
     description: "The bearer token, in a Secret of the operator's namespace. It is read when an archive is sent.",
@@ -124,9 +140,10 @@ const uploadSchema = z.object({
     description:
       "How often it is looked for an archive newer than the last one sent, beside the end of each gather. A failed try is repeated after one to 2.2 of it, a refused token after four to twelve.",
   }),
-  proxy: webAddress("https?", "/?", "must be an http or https URL without user and path")
-    .optional()
-    .meta({ description: "Through which the endpoint is reached; it sees host and port only." }),
+  proxy: webAddress("https?", "/?", "must be an http or https URL without user and path").optional().meta({
+    description:
+      "Through which the endpoint is reached; it sees host and port only. Another port than 443 or 6443 needs a NetworkPolicy that lets the operator's pods out to it.",
+  }),
   caConfigMapRef: keyReference("ca-bundle.crt").optional().meta({
     description: "Certificates that are trusted beside the public ones, in a ConfigMap of the operator's namespace.",
   }),
@@ -182,9 +199,15 @@ export const specSchema = z.object({
             ),
           ],
         }),
-      tolerations: z.array(toleration).max(32).optional().meta({ "x-kubernetes-list-type": "atomic" }),
+      tolerations: z.array(toleration).max(32).optional().meta({
+        description: "Taints of nodes that get an extractor all the same; default: none.",
+        "x-kubernetes-list-type": "atomic",
+      }),
       resources: z
-        .object({ requests: quantities.optional(), limits: quantities.optional() })
+        .object({
+          requests: quantities.optional().meta({ description: "What the scheduler sets aside." }),
+          limits: quantities.optional().meta({ description: "What it may use at most." }),
+        })
         .optional()
         .meta({
           description: "Of container extractor; the default requests 10m CPU and 32Mi memory, without limits.",
@@ -198,7 +221,10 @@ export const specSchema = z.object({
         .min(1)
         .max(253)
         .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/)
-        .optional(),
+        .optional()
+        .meta({
+          description: "Of the extractor's pods; default: openshift-user-critical where the cluster has it, else none.",
+        }),
       excludedNamespaces: z
         .array(
           z
@@ -219,10 +245,16 @@ export const specSchema = z.object({
     .meta({ description: "The DaemonSet on the nodes." }),
   gather: z
     .object({
-      interval: duration("10m", "720h").prefault("12h"),
-      podLimit: z.int().min(1).max(1_000_000).default(8_000),
-      nodeTimeout: duration("1s", "10m").prefault("2m"),
-      nodeConcurrency: z.int().min(1).max(1_000).default(50),
+      interval: duration("10m", "720h").prefault("12h").meta({
+        description: "From one gather of all namespaces to the next.",
+      }),
+      podLimit: z.int().min(1).max(1_000_000).default(8_000).meta({
+        description: "At so many pods the listing ends; the archive says so.",
+      }),
+      nodeTimeout: duration("1s", "10m").prefault("2m").meta({
+        description: "So long a node has to answer; one that is late costs its runtimes, not the archive.",
+      }),
+      nodeConcurrency: z.int().min(1).max(1_000).default(50).meta({ description: "So many nodes are asked at once." }),
       helm: z.enum(["Enabled", "Disabled"]).default("Enabled").meta({
         description:
           "Disabled: the objects that Helm made are not counted by chart. Chart names are clear text in the archive.",
@@ -240,10 +272,14 @@ export const specSchema = z.object({
         description: "Disabled: OpenShift's Image objects are not read; images are counted, not described.",
       }),
     })
-    .prefault({}),
+    .prefault({})
+    .meta({ description: "When and how the cluster's workloads are gathered, and what the archive leaves out." }),
   storage: z
     .object({
-      emptyDir: z.object({ sizeLimit: quantity.prefault("1Gi") }).prefault({}),
+      emptyDir: z
+        .object({ sizeLimit: quantity.prefault("1Gi").meta({ description: "The most that the archives may take." }) })
+        .prefault({})
+        .meta({ description: "A volume that goes with the gatherer's pod." }),
       retention: z
         .object({
           archives: z.int().min(1).max(1_000).default(5).meta({ description: "The newest archives are kept." }),
@@ -251,9 +287,11 @@ export const specSchema = z.object({
             .optional()
             .meta({ description: "Older archives are removed, but never the newest; default: whatever their age." }),
         })
-        .prefault({}),
+        .prefault({})
+        .meta({ description: "Which archives are kept." }),
     })
-    .prefault({}),
+    .prefault({})
+    .meta({ description: "Where the gatherer keeps archives." }),
   inventory: z
     .enum(["Enabled", "Disabled"])
     .default("Enabled")
@@ -261,85 +299,19 @@ export const specSchema = z.object({
   upload: uploadSchema.optional().meta({
     description: "Sends each new archive of the whole cluster away. Absent: nothing ever leaves the cluster.",
   }),
-  logLevel: z.enum(["Normal", "Debug", "Trace"]).default("Normal"),
+  logLevel: z.enum(["Normal", "Debug", "Trace"]).default("Normal").meta({
+    description: "Of the gatherer's log. Debug and Trace name workloads and container IDs, which the archive hides.",
+  }),
 });
 
 /** The checked, defaulted values; durations in milliseconds. */
 export type Settings = z.output<typeof specSchema>;
 
-export const gateStatusSchema = z.object({
-  state: z.enum(["enabled", "disabled", "not listed", "unknown", "no API"]),
-  version: z.string().max(128).optional().meta({ description: "The cluster version whose entry was read." }),
-  source: z.enum(["FeatureGate", "Config"]).meta({ description: "Config: spec.featureGate is Ignored." }),
-  summary: z.string().max(32).optional().meta({ description: "state; ignored when spec.featureGate says so." }),
-});
-
-export const lastGatherSchema = z.object({
-  name: z.string().max(253),
-  startTime: z.string().meta({ format: "date-time" }),
-  finishTime: z.string().meta({ format: "date-time" }),
-  succeeded: z.boolean(),
-  reason: z.string().max(128),
-  message: z.string().max(4096),
-  archive: z.string().max(253).optional(),
-  counts: countsSchema.optional(),
-});
-export type LastGather = z.infer<typeof lastGatherSchema>;
-
-/** What main writes; every field has one writer. */
-export const statusSchema = z.object({
-  observedGeneration: z.int().min(0).optional(),
-  conditions: conditionsSchema.optional(),
-  gate: gateStatusSchema.optional(),
-  headline: z
-    .object({ reason: z.string().max(128), message: z.string().max(1024) })
-    .optional()
-    .meta({ description: "What matters most, of one of the conditions." }),
-  troubles: z
-    .array(
-      z.object({
-        reason: z.string().max(128),
-        since: z.string().meta({ format: "date-time" }),
-        until: z
-          .string()
-          .optional()
-          .meta({ format: "date-time", description: "It seems to be over; forgotten a minute later." }),
-      }),
-    )
-    .max(16)
-    .optional()
-    .meta({
-      "x-kubernetes-list-type": "atomic",
-      description: "What is wrong, and since when; Degraded says what outlasts its grace time.",
-    }),
-  nodes: z
-    .object({
-      desired: z.int().min(0).meta({ description: "Nodes that are to have an extractor." }),
-      ready: z.int().min(0),
-      updated: z.int().min(0).optional().meta({ description: "Nodes whose extractor is of the newest spec." }),
-      withoutExtractor: z.int().min(0).optional().meta({
-        description: "Linux nodes that get no extractor, by a taint that is not tolerated or by nodeSelector.",
-      }),
-      rolledOut: z.int().min(0).optional().meta({ description: "Generation of the DaemonSet that reached the nodes." }),
-      summary: z.string().max(64).meta({ description: "ready/desired; OnDemand while none are deployed." }),
-    })
-    .optional(),
-  lastGather: lastGatherSchema.optional(),
-  nextGather: z.string().optional().meta({ format: "date-time" }),
-  lastUpload: lastUploadSchema.optional(),
-  inventory: z
-    .array(runtimeCountSchema)
-    .max(20)
-    .optional()
-    .meta({ "x-kubernetes-list-type": "atomic", description: "The most frequent runtimes of the last full gather." }),
-  storage: z.enum(["Ephemeral"]).optional(),
-  operator: z.object({ namespace: z.string().max(63), uid: z.string().max(128) }).optional(),
-  version: z.string().max(64).optional(),
-});
-export type ConfigStatus = z.infer<typeof statusSchema>;
-
 /** The part above spec and status that the schema of the kind needs. */
-export const configSchema = z.object({ spec: specSchema.prefault({}), status: statusSchema.optional() });
+export const configSchema = z.object({
+  spec: specSchema.prefault({}).meta({ description: "What is wanted; each field has a default." }),
+  status: statusSchema.optional().meta({ description: "What is; only the operator writes it." }),
+});
 
 /** Who the config is, whether or not its spec can be used. */
 export interface ConfigIdentity {
@@ -350,9 +322,16 @@ export interface ConfigIdentity {
 }
 
 export type Config =
-  | { readonly kind: "absent" }
+  /** `isUnserved`: the cluster does not know the kind, since its CRD is not there. */
+  | { readonly kind: "absent"; readonly isUnserved?: boolean }
   | { readonly kind: "invalid"; readonly identity: ConfigIdentity; readonly problem: string }
-  | { readonly kind: "valid"; readonly identity: ConfigIdentity; readonly settings: Settings };
+  | {
+      readonly kind: "valid";
+      readonly identity: ConfigIdentity;
+      readonly settings: Settings;
+      /** Fields that only a newer operator knows. */
+      readonly ignored?: readonly string[];
+    };
 
 const identitySchema = z.object({
   metadata: metadataSchema.extend({ uid: z.string(), generation: z.number(), creationTimestamp: z.string() }),
@@ -373,20 +352,11 @@ export function decodeConfig(value: unknown): Config {
   };
   const decoded = z.object({ spec: specSchema.prefault({}) }).safeParse(value);
   if (!decoded.success) return { kind: "invalid", identity, problem: problemOf(decoded.error) };
-  return { kind: "valid", identity, settings: decoded.data.spec };
+  const ignored = unknownFields(specOf(value), decoded.data.spec, "spec");
+  return { kind: "valid", identity, settings: decoded.data.spec, ...(ignored.length === 0 ? {} : { ignored }) };
 }
 
-const anyStatusSchema = z.object({ status: z.record(z.string(), z.unknown()).optional().catch(undefined) });
-
-/** Fields that another version wrote in a way this one does not know are left out; it still tells whose cluster it is. */
-function decodeStatus(value: unknown): ConfigStatus {
-  const { status = {} } = anyStatusSchema.parse(value);
-  const whole = statusSchema.safeParse(status);
-  if (whole.success) return whole.data;
-  const unknown = new Set(whole.error.issues.map(({ path: [field] }) => field));
-  const known = Object.fromEntries(Object.entries(status).filter(([field]) => !unknown.has(field)));
-  return statusSchema.safeParse(known).data ?? {};
-}
+const specOf = (value: unknown) => z.object({ spec: z.unknown().optional() }).parse(value).spec;
 
 /** The settings of an empty spec. */
 export const defaultSettings: Settings = specSchema.parse({});

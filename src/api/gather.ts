@@ -1,4 +1,7 @@
-/** What main and the gatherer say to each other over the gatherer's REST interface (docs/wire.md). */
+/**
+ * What main and the gatherer say to each other over the gatherer's REST interface (docs/wire.md). They may be of two versions: an order
+ * that asks for what the gatherer does not know is refused, since that may be to leave something out; an answer may tell more than is known.
+ */
 import { z } from "zod";
 
 const nonNegative = z.int().min(0);
@@ -52,29 +55,28 @@ export const failureReasons = [
   /** No node was asked, since nobody knows which namespaces opted out. */
   "OptOutsUnknown",
 ] as const;
-export const failureSchema = z.strictObject({
-  node: z.string(),
-  reason: z.enum(failureReasons),
-  message: z.string(),
+export const failureSchema = z.object({
+  node: z.string().meta({ description: "Name of the node." }),
+  reason: z.enum(failureReasons).meta({ description: "Why, in a word: docs/archive.md." }),
+  message: z.string().meta({ description: "Why, in a sentence." }),
 });
 export type NodeFailure = z.infer<typeof failureSchema>;
 
-export const countsSchema = z.strictObject({
-  pods: nonNegative,
-  containers: nonNegative,
-  shapes: nonNegative,
-  nodesAsked: nonNegative,
-  nodesAnswered: nonNegative,
-  nodesFailed: nonNegative,
-  nodesSkipped: nonNegative,
+export const countsSchema = z.object({
+  pods: nonNegative.meta({ description: "Pods that were listed." }),
+  containers: nonNegative.meta({ description: "Their containers." }),
+  shapes: nonNegative.meta({ description: "Shapes: pods of a namespace that run the same count as one." }),
+  nodesAsked: nonNegative.meta({ description: "Nodes that were asked." }),
+  nodesAnswered: nonNegative.meta({ description: "Nodes that answered." }),
+  nodesFailed: nonNegative.meta({ description: "Nodes whose answer is missing or could not be used." }),
+  nodesSkipped: nonNegative.meta({ description: "Nodes with containers and without an extractor." }),
 });
 export type GatherCounts = z.infer<typeof countsSchema>;
 
-export const archiveInfoSchema = z.strictObject({
-  name: z.string(),
-  bytes: nonNegative,
-  /** Lower-case hex. */
-  sha256: z.string(),
+export const archiveInfoSchema = z.object({
+  name: z.string().meta({ description: "Its file name." }),
+  bytes: nonNegative.meta({ description: "Its size." }),
+  sha256: z.string().meta({ description: "SHA-256 of its bytes, in lower-case hex." }),
 });
 export type ArchiveInfo = z.infer<typeof archiveInfoSchema>;
 
@@ -83,14 +85,14 @@ export const storedArchiveSchema = archiveInfoSchema.extend({ modified: nonNegat
 export type StoredArchive = z.infer<typeof storedArchiveSchema>;
 
 /** How many containers of one kind were found; the empty string means not known. */
-export const runtimeCountSchema = z.strictObject({
-  kind: z.string(),
-  version: z.string(),
-  containers: nonNegative,
+export const runtimeCountSchema = z.object({
+  kind: z.string().meta({ description: "Language platform, such as Java; empty: not known." }),
+  version: z.string().meta({ description: "Its version; empty: not known." }),
+  containers: nonNegative.meta({ description: "How many containers run it." }),
 });
 export type RuntimeCount = z.infer<typeof runtimeCountSchema>;
 
-export const gatherOutcomeSchema = z.strictObject({
+export const gatherOutcomeSchema = z.object({
   succeeded: z.boolean(),
   /** Set when not succeeded, e.g. PodListFailed, ArchiveWriteFailed, Interrupted. */
   reason: z.string(),
@@ -102,14 +104,14 @@ export const gatherOutcomeSchema = z.strictObject({
   moreFailures: nonNegative,
   /** What was left out and why, e.g. that the cluster has no image API. */
   notes: z.array(z.string()),
-  durationsMs: z.strictObject({ listPods: nonNegative, askNodes: nonNegative, write: nonNegative, total: nonNegative }),
+  durationsMs: z.object({ listPods: nonNegative, askNodes: nonNegative, write: nonNegative, total: nonNegative }),
   /** The most frequent runtimes, at most 20, by count and then name; empty without inventory. */
   inventory: z.array(runtimeCountSchema),
 });
 export type GatherOutcome = z.infer<typeof gatherOutcomeSchema>;
 
 /** Times are milliseconds since the epoch. */
-export const gatherProgressSchema = z.strictObject({
+export const gatherProgressSchema = z.object({
   id: z.string(),
   phase: z.enum(["Running", "Finished", "Interrupted"]),
   stage: z.enum(["ListingPods", "AskingNodes", "AwaitingNodeSide", "Writing", "Done"]),
@@ -119,7 +121,7 @@ export const gatherProgressSchema = z.strictObject({
 });
 export type GatherProgress = z.infer<typeof gatherProgressSchema>;
 
-export const inventoryRowSchema = z.strictObject({
+export const inventoryRowSchema = z.object({
   namespace: z.string(),
   /** The pod whose containers were asked. */
   pod: z.string(),
@@ -139,7 +141,7 @@ export const inventoryRowSchema = z.strictObject({
 export type InventoryRow = z.infer<typeof inventoryRowSchema>;
 
 /** Clear text for the cluster's owner; never part of the archive. Rows sorted by namespace, pod, container. */
-export const inventorySchema = z.strictObject({
+export const inventorySchema = z.object({
   gather: z.string(),
   gatheredAtMs: nonNegative,
   rows: z.array(inventoryRowSchema),

@@ -35,15 +35,41 @@ export function decodeNode(value: unknown): ClusterNode | undefined {
   return nodeSchema.safeParse(value).data;
 }
 
-/** Where the pods of a DaemonSet go. */
+const affinitySchema = z.object({
+  nodeAffinity: z.object({
+    requiredDuringSchedulingIgnoredDuringExecution: z.object({
+      nodeSelectorTerms: list(
+        z.object({ matchExpressions: list(z.object({ key: text, operator: text, values: list(z.string()) })) }),
+      ),
+    }),
+  }),
+});
+
+/** Where the pods of a DaemonSet go; of its affinity only the architectures that it names. */
 export const placementSchema = z
-  .object({ nodeSelector: labels, tolerations: tolerationsSchema })
+  .object({ nodeSelector: labels, tolerations: tolerationsSchema, affinity: z.unknown().optional() })
   .nullish()
-  .transform((value) => value ?? { nodeSelector: {}, tolerations: [] });
+  .transform((value) => ({
+    nodeSelector: value?.nodeSelector ?? {},
+    tolerations: value?.tolerations ?? [],
+    architectures: architecturesOf(value?.affinity),
+  }));
 export type Placement = z.infer<typeof placementSchema>;
 
-const cell = (name: string, columns: readonly { readonly name: string }[], cells: readonly unknown[]) =>
-  String(cells[columns.findIndex((column) => column.name === name)] ?? "");
+/** Empty: it names none, and all will do. */
+function architecturesOf(affinity: unknown): readonly string[] {
+  const { data } = affinitySchema.safeParse(affinity);
+  return (data?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms ?? [])
+    .flatMap(({ matchExpressions }) => matchExpressions)
+    .filter(({ key, operator }) => key === "kubernetes.io/arch" && operator === "In")
+    .flatMap(({ values }) => values);
+}
+
+/** Empty: there is no such column, or no text in it. */
+function cell(name: string, columns: readonly { readonly name: string }[], cells: readonly unknown[]): string {
+  const found = cells[columns.findIndex((column) => column.name === name)];
+  return typeof found === "string" ? found : "";
+}
 
 const nodeTableSchema = z
   .object({
@@ -52,17 +78,14 @@ const nodeTableSchema = z
     rows: list(z.object({ cells: z.array(z.unknown()) })),
   })
   .transform(({ metadata, columnDefinitions, rows }) => ({
-    count: rows.length,
-    notReady: rows
-      .map(({ cells }) => cells)
-      .filter((cells) =>
-        cell("Status", columnDefinitions ?? [], cells)
-          .split(",")
-          .includes("NotReady"),
-      )
-      .map((cells) => cell("Name", columnDefinitions ?? [], cells)),
+    nodes: rows.map(({ cells }) => ({
+      name: cell("Name", columnDefinitions ?? [], cells),
+      ready: !cell("Status", columnDefinitions ?? [], cells)
+        .split(",")
+        .includes("NotReady"),
+    })),
     continueToken: metadata.continue,
   }));
 
-/** A page of the table that `kubectl get nodes` prints; the names of those that are not ready. Throws on anything else. */
+/** A page of the table that `kubectl get nodes` prints. Throws on anything else. */
 export const decodeNodeTable = (value: unknown) => nodeTableSchema.parse(value);

@@ -44,12 +44,12 @@ export type KubeObject = z.infer<typeof kubeObjectSchema>;
 
 /** A condition as every kind of ours has it. */
 export const conditionSchema = z.object({
-  type: z.string().min(1).max(316),
-  status: z.enum(["True", "False", "Unknown"]),
-  reason: z.string().min(1).max(1024),
-  message: z.string().max(32768),
-  lastTransitionTime: z.string().meta({ format: "date-time" }),
-  observedGeneration: z.int().min(0).optional(),
+  type: z.string().min(1).max(316).meta({ description: "What it is about." }),
+  status: z.enum(["True", "False", "Unknown"]).meta({ description: "Unknown: it cannot be told now." }),
+  reason: z.string().min(1).max(1024).meta({ description: "Why, in a word." }),
+  message: z.string().max(32768).meta({ description: "Why, in a sentence; where something can be done, what." }),
+  lastTransitionTime: z.string().meta({ format: "date-time", description: "When status last changed." }),
+  observedGeneration: z.int().min(0).optional().meta({ description: "Generation of the spec that this is about." }),
 });
 export type Condition = z.infer<typeof conditionSchema>;
 
@@ -57,6 +57,14 @@ export const conditionsSchema = z
   .array(conditionSchema)
   .max(32)
   .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] });
+
+/** What fits the schema; fields that another version wrote in a way this one does not know are left out. */
+export function decodeKnown<S extends z.ZodObject>(schema: S, fields: Readonly<Record<string, unknown>>): z.output<S> {
+  const whole = schema.safeParse(fields);
+  if (whole.success) return whole.data;
+  const unknown = new Set(whole.error.issues.map(({ path: [field] }) => field));
+  return schema.parse(Object.fromEntries(Object.entries(fields).filter(([field]) => !unknown.has(field))));
+}
 
 /** One sentence naming the first field that is wrong and why. */
 export function problemOf(error: z.ZodError): string {

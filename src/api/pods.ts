@@ -38,6 +38,7 @@ const workloadSchema = z.object({
       numberReady: count,
       updatedNumberScheduled: count,
       readyReplicas: count,
+      replicas: count,
       updatedReplicas: count,
       conditions,
     })
@@ -60,9 +61,11 @@ export function decodePods(object: unknown): Pods {
   // A Deployment remembers that it was rolled out; pods that are made anew later are no roll-out.
   const isDone = status.conditions.some(({ reason }) => reason === "NewReplicaSetAvailable");
   const refused = status.conditions.find(({ type, status }) => type === "ReplicaFailure" && status === "True");
+  // Beside the new pod the old one stays until it is ready.
+  const isAlone = updated >= desired && status.replicas <= updated;
   return {
     ...{ desired, ready: status.readyReplicas, updated, generation, seen },
-    current: seen && (updated >= desired || isDone),
+    current: seen && (isAlone || isDone),
     ...(refused?.message === undefined ? {} : { refusal: refused.message.slice(0, 300) }),
   };
 }

@@ -1,12 +1,15 @@
 /** RuntimeGather: one gather, asked for by a user or made by the schedule. */
 import { z } from "zod";
 import { archiveInfoSchema, countsSchema, failureSchema, runtimeCountSchema } from "./gather.ts";
-import { conditionsSchema, metadataSchema } from "./object.ts";
+import { conditionsSchema, decodeKnown, metadataSchema, problemOf } from "./object.ts";
 
 export const requestKind = "RuntimeGather";
 
 export const requestSpecSchema = z.object({
-  trigger: z.enum(["Scheduled", "Requested"]).default("Requested"),
+  trigger: z
+    .enum(["Scheduled", "Requested"])
+    .default("Requested")
+    .meta({ description: "Scheduled: made by the operator when it was due. Requested: asked for by somebody." }),
   runtimeInfo: z
     .enum(["Enabled", "Disabled"])
     .default("Enabled")
@@ -18,9 +21,9 @@ export const requestSpecSchema = z.object({
 });
 
 export const requestStatusSchema = z.object({
-  conditions: conditionsSchema.optional(),
-  startTime: z.string().optional().meta({ format: "date-time" }),
-  finishTime: z.string().optional().meta({ format: "date-time" }),
+  conditions: conditionsSchema.optional().meta({ description: "How it goes and how it ended: docs/conditions.md." }),
+  startTime: z.string().optional().meta({ format: "date-time", description: "When it began." }),
+  finishTime: z.string().optional().meta({ format: "date-time", description: "When it ended." }),
   attempts: z.int().min(0).max(2).optional().meta({ description: "How often the gatherer was asked to run it." }),
   nodeSide: z
     .object({
@@ -37,8 +40,8 @@ export const requestStatusSchema = z.object({
     })
     .optional()
     .meta({ description: "Of a gather in lifecycle OnDemand." }),
-  counts: countsSchema.optional(),
-  archive: archiveInfoSchema.optional(),
+  counts: countsSchema.optional().meta({ description: "How much was gathered." }),
+  archive: archiveInfoSchema.optional().meta({ description: "What was written; absent when nothing was." }),
   failures: z.array(failureSchema).max(20).optional().meta({
     "x-kubernetes-list-type": "atomic",
     description: "Nodes whose runtimes are missing or doubtful, with the reason; the first 20 by name.",
@@ -49,21 +52,31 @@ export const requestStatusSchema = z.object({
     description: "What is in the archive otherwise than asked for, or only in part, and what was made good.",
   }),
   durationsMs: z
-    .object({ listPods: z.int().min(0), askNodes: z.int().min(0), write: z.int().min(0), total: z.int().min(0) })
-    .optional(),
+    .object({
+      listPods: z.int().min(0).meta({ description: "Listing pods." }),
+      askNodes: z.int().min(0).meta({ description: "Asking the nodes." }),
+      write: z.int().min(0).meta({ description: "Merging and writing the archive." }),
+      total: z.int().min(0).meta({ description: "All of it." }),
+    })
+    .optional()
+    .meta({ description: "How long each stage took, in milliseconds." }),
   took: z.string().max(32).optional().meta({ description: "Seconds from start to finish, such as 12s." }),
-  inventory: z.array(runtimeCountSchema).max(20).optional().meta({ "x-kubernetes-list-type": "atomic" }),
+  inventory: z.array(runtimeCountSchema).max(20).optional().meta({
+    "x-kubernetes-list-type": "atomic",
+    description: "The most frequent runtimes; absent when the config's inventory is Disabled.",
+  }),
 });
 export type RequestStatus = z.infer<typeof requestStatusSchema>;
 
 /** The part above spec and status that the schema of the kind needs. */
 export const requestSchema = z.object({
   spec: requestSpecSchema.prefault({}).meta({
+    description: "What is to be gathered.",
     "x-kubernetes-validations": [
       { rule: "self == oldSelf", message: "a RuntimeGather cannot be changed: make another" },
     ],
   }),
-  status: requestStatusSchema.optional(),
+  status: requestStatusSchema.optional().meta({ description: "What it did; only the operator writes it." }),
 });
 
 /** A RuntimeGather as read. */
@@ -73,24 +86,29 @@ export interface GatherRequest {
   readonly resourceVersion: string;
   readonly createdMs: number;
   readonly spec: z.infer<typeof requestSpecSchema>;
+  /** Why the spec says something else, such as what a newer version takes; undefined when it was understood. */
+  readonly specProblem?: string;
   readonly status: RequestStatus;
 }
 
 const objectSchema = z.object({
   metadata: metadataSchema.extend({ uid: z.string(), resourceVersion: z.string(), creationTimestamp: z.string() }),
-  spec: requestSpecSchema.prefault({}),
-  status: requestStatusSchema.optional().catch(undefined),
+  spec: z.unknown().optional(),
+  status: z.record(z.string(), z.unknown()).optional().catch(undefined),
 });
 
-/** Throws when the object breaks the schema that the API server holds it to. */
+/** Throws when it is no object of an API server. Of a status that another version wrote, what fits is taken. */
 export function decodeRequest(value: unknown): GatherRequest {
   const { metadata, spec, status } = objectSchema.parse(value);
+  const decoded = requestSpecSchema.safeParse(spec ?? {});
   return {
     name: metadata.name,
     uid: metadata.uid,
     resourceVersion: metadata.resourceVersion,
     createdMs: Date.parse(metadata.creationTimestamp),
-    spec,
-    status: status ?? {},
+    ...(decoded.success
+      ? { spec: decoded.data }
+      : { spec: requestSpecSchema.parse({}), specProblem: `spec.${problemOf(decoded.error)}` }),
+    status: decodeKnown(requestStatusSchema, status ?? {}),
   };
 }

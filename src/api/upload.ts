@@ -26,12 +26,15 @@ export const lastUploadSchema = z.object({
     .optional()
     .meta({ description: "What was to be sent; absent when none could be chosen." }),
   time: z.string().meta({ format: "date-time", description: "Of the first of the tries that ended alike." }),
-  succeeded: z.boolean(),
-  reason: z.string().max(128),
-  message: z.string().max(1024),
+  succeeded: z.boolean().meta({ description: "The archive was received." }),
+  reason: z.string().max(128).meta({ description: "How it ended, in a word: docs/archive.md." }),
+  message: z.string().max(1024).meta({ description: "How it ended, in a sentence." }),
   requestId: z.string().max(128).optional().meta({ description: "Given by the receiver, for its support." }),
   lastSuccess: z
-    .object({ archive: z.string().max(253), time: z.string().meta({ format: "date-time" }) })
+    .object({
+      archive: z.string().max(253).meta({ description: "Its name." }),
+      time: z.string().meta({ format: "date-time", description: "When it was received." }),
+    })
     .optional()
     .meta({ description: "The newest archive that was received. Only newer ones are sent." }),
 });

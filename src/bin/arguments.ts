@@ -17,10 +17,3 @@ export function matching(
   if (text === undefined || pattern.test(text)) return text;
   throw new UsageError(`--${name} is ${form}, not "${text}"`);
 }
-
-/** Resolves at the first SIGTERM or SIGINT. */
-export function terminated(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve());
-  });
-}

@@ -1,4 +1,6 @@
 /** The gatherer: serves gathers to the operator, or runs one by hand. */
+import "./terminated.ts";
+
 import { parseArgs } from "node:util";
 import { Registry } from "prom-client";
 import manifest from "../../package.json" with { type: "json" };
@@ -12,16 +14,20 @@ import {
   readArchive,
   writeArchive,
 } from "../adapters/disk.ts";
+import { isFollowed } from "../adapters/endpoints.ts";
 import { gatherMetrics } from "../adapters/gather-metrics.ts";
 import { ImageCache } from "../adapters/images.ts";
 import { Journal } from "../adapters/journal.ts";
 import { serveGatherer } from "../adapters/server.ts";
 import { createLogger, type LogLevel, logLevels, serveHealth, serveMetrics } from "../adapters/telemetry.ts";
 import { ownExporters } from "../core/exporters.ts";
+import { clockToleranceMs } from "../core/time.ts";
 import type { GatherWorld } from "../loops/gather-world.ts";
+import { Holding } from "../loops/holding.ts";
 import { GatherRuns } from "../loops/runs.ts";
-import { terminated, UsageError, wholeNumber } from "./arguments.ts";
+import { UsageError, wholeNumber } from "./arguments.ts";
 import { once } from "./once.ts";
+import { terminated } from "./terminated.ts";
 
 const usage = `usage: gatherer [serve] [OPTION]...      serve gathers to the operator
        gatherer once [OPTION]...         run one gather and print its outcome; once --help says how
@@ -40,7 +46,7 @@ options of serve:
   --port PORT               default 8080
   --metrics-address ADDRESS default 127.0.0.1
   --metrics-port PORT       default 9090
-  --health-address ADDRESS  of /healthz and /readyz, default 0.0.0.0
+  --health-address ADDRESS  of /healthz, /readyz and /ended, default 0.0.0.0
   --health-port PORT        default 8081`;
 
 const options = {
@@ -101,12 +107,13 @@ async function serve(values: Values): Promise<void> {
     maxAnswerBytes: wholeNumber(values["max-answer-bytes"], "max-answer-bytes", 64 * 1024 * 1024),
   };
   const journal = await Journal.open(directory);
-  const prune = () =>
-    pruneArchives(directory, world.retention ?? defaultRetention, nowMs()).catch((cause: unknown) =>
+  const prune = (aheadMs = 0) =>
+    pruneArchives(directory, world.retention ?? defaultRetention, nowMs(), aheadMs).catch((cause: unknown) =>
       log.warn({ err: cause }, "Old archives could not be removed"),
     );
   for (const problem of journal.problems) log.error({ directory, problem }, "The folder of the archives has a problem");
   await prune();
+  const holding = await Holding.open({ directory, journal, nowMs, log });
   const registry = new Registry();
   const runs = new GatherRuns({ world, journal, metrics: gatherMetrics(registry), log });
   const server = await serveGatherer({
@@ -122,12 +129,18 @@ async function serve(values: Values): Promise<void> {
       archive: (name) => readArchive(directory, name),
       keep: async (name, bytes) => {
         const { kind } = await writeArchive(directory, name, bytes);
-        await prune();
+        // It may come from another node.
+        await prune(clockToleranceMs);
         return kind;
       },
       inventory: () => journal.readInventory(),
+      handover: () => holding.status(),
+      takeOver: (takeover) => holding.takeOver(takeover),
+      relieve: () => holding.relieve(),
     },
   });
+  /** Of this gatherer's use: its proxy ends with it and not before. */
+  const ended = Promise.withResolvers<void>();
   const metrics = await serveMetrics(
     {
       address: values["metrics-address"] ?? "127.0.0.1",
@@ -140,12 +153,14 @@ async function serve(values: Values): Promise<void> {
       address: values["health-address"] ?? "0.0.0.0",
       port: wholeNumber(values["health-port"], "health-port", 8081),
     },
-    { live: () => true, ready: () => true },
+    { live: () => true, ready: () => holding.isReady(), ended: ended.promise },
   );
   log.info({ version: manifest.version, port: server.port, metricsPort: metrics.port, directory }, "Gatherer started");
-  await terminated();
+  await terminated;
   log.info("Gatherer stopping");
   await runs.stop();
+  await holding.linger(() => isFollowed(api, namespace));
+  ended.resolve();
   await server.close();
   await metrics.close();
   await health.close();

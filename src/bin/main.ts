@@ -1,4 +1,6 @@
 /** The operator: watches config, gate and its own objects, and keeps the cluster as they say. */
+import "./terminated.ts";
+
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
@@ -14,6 +16,7 @@ import { createLogger, type LogLevel, logLevels, serveHealth, serveMetrics } fro
 import { defaultTimes, type ElectionTimes, problemOfTimes } from "../core/leader.ts";
 import { audiences, names } from "../core/operands.ts";
 import { type RunningOperator, startOperator } from "../loops/operator.ts";
+import { terminated } from "./terminated.ts";
 
 const usage = `usage: main [OPTION]...
 
@@ -45,10 +48,19 @@ type SecondsOption =
 
 class UsageError extends Error {}
 
-function fromEnvironment(name: string): string {
-  const value = process.env[name];
-  if (value === undefined || value === "") throw new UsageError(`the environment does not set ${name}`);
-  return value;
+/** Reads variables of the environment; `check` names all that were missing at once, for whoever edits a Deployment. */
+function environment() {
+  const missing: string[] = [];
+  return {
+    read: (name: string): string => {
+      const value = process.env[name] ?? "";
+      if (value === "") missing.push(`the environment does not set ${name}`);
+      return value;
+    },
+    check: () => {
+      if (missing.length > 0) throw new UsageError(missing.join("\n"));
+    },
+  };
 }
 
 function portOf(name: string, text: string): number {
@@ -113,22 +125,19 @@ function identityOfProcess(): string {
   return `${name || hostname()}_${uid || randomUUID()}`;
 }
 
-/** Aborted by the first SIGTERM or SIGINT. */
-function terminated(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => controller.abort());
-  return controller.signal;
-}
-
 async function main(values: ReturnType<typeof parse>): Promise<void> {
-  const signal = terminated();
-  const namespace = values.namespace ?? fromEnvironment("POD_NAMESPACE");
+  const stop = new AbortController();
+  const { signal } = stop;
+  void terminated.then(() => stop.abort());
+  const { read, check } = environment();
+  const namespace = values.namespace ?? read("POD_NAMESPACE");
   const images = {
-    extractor: fromEnvironment("RELATED_IMAGE_INSIGHTS_RUNTIME_EXTRACTOR"),
-    exporter: fromEnvironment("RELATED_IMAGE_INSIGHTS_RUNTIME_EXPORTER"),
-    proxy: fromEnvironment("RELATED_IMAGE_KUBE_RBAC_PROXY"),
-    gatherer: fromEnvironment("RELATED_IMAGE_INSIGHTS_GATHERER"),
+    extractor: read("RELATED_IMAGE_INSIGHTS_RUNTIME_EXTRACTOR"),
+    exporter: read("RELATED_IMAGE_INSIGHTS_RUNTIME_EXPORTER"),
+    proxy: read("RELATED_IMAGE_KUBE_RBAC_PROXY"),
+    gatherer: read("RELATED_IMAGE_INSIGHTS_GATHERER"),
   };
+  check();
   const port = portOf("port", values.port ?? "8081");
   const metricsPort = portOf("metrics-port", values["metrics-port"] ?? "9090");
   const fixedLevel = logLevel(values["log-level"] ?? process.env.LOG_LEVEL);
@@ -197,6 +206,11 @@ try {
   else await main(values);
 } catch (cause) {
   const isUsage = cause instanceof UsageError;
-  console.error(isUsage ? `${cause.message}\n\n${usage}` : cause);
+  // The kubelet keeps the last 2048 bytes as the pod's termination message: what is wrong, without the whole usage.
+  console.error(
+    isUsage
+      ? `${cause.message}\nCorrect the operator's Deployment (manifests/30-operator.yaml); main --help names all options`
+      : cause,
+  );
   process.exitCode = isUsage ? 2 : 1;
 }

@@ -13,7 +13,8 @@ import { chosenExporters, type ExporterAccess } from "../core/exporters.ts";
 import { type ByHand, outcomeJson, outcomeReport } from "../core/report.ts";
 import { failedResult, gather, type Stage } from "../loops/gather.ts";
 import type { GatherWorld } from "../loops/gather-world.ts";
-import { matching, terminated, UsageError, wholeNumber } from "./arguments.ts";
+import { matching, UsageError, wholeNumber } from "./arguments.ts";
+import { terminated } from "./terminated.ts";
 
 const formats = ["json", "table"] as const;
 const connectTimeoutMs = 10_000;
@@ -106,7 +107,7 @@ export async function once(args: readonly string[]): Promise<number> {
     return 0;
   }
   const stop = new AbortController();
-  void terminated().then(() => stop.abort());
+  void terminated.then(() => stop.abort());
   const result = await gatherByHand(settings, stop.signal);
   console.log(settings.format === "json" ? outcomeJson(result) : outcomeReport(result));
   const { archive, reason, message } = result.outcome;

@@ -7,6 +7,7 @@ export const alertNames = [
   "RuntimeInsightsNodesMissing",
   "RuntimeInsightsUploadFailing",
   "RuntimeInsightsWatchesUnstable",
+  "RuntimeInsightsRunsFailing",
   "RuntimeInsightsNoLeader",
 ] as const;
 export type AlertName = (typeof alertNames)[number];
@@ -45,6 +46,8 @@ function alertsOf(here: string, namespace: string): Readonly<Record<AlertName, A
   const most = (series: string) => `max by (namespace) (${series})`;
   const interval = most(operator("gather_interval_seconds"));
   const lastSuccess = most(operator("last_successful_gather_timestamp_seconds"));
+  const runs = (result: string) =>
+    `sum by (namespace, loop) (increase(${operator("runs_total", `${here},result="${result}"`)}[15m]))`;
   const uploads = (match: string, range: string) =>
     `sum by (namespace) (increase(${operator("uploads_total", `${here},result${match}`)}[${range}]))`;
   return {
@@ -89,6 +92,13 @@ function alertsOf(here: string, namespace: string): Readonly<Record<AlertName, A
       severity: "info",
       summary: "The operator's watches keep breaking",
       description: `Its watches have been begun anew more than ten times a minute. The API server, or what lies before it, closes them with errors; the operator goes on, more slowly.`,
+    },
+    RuntimeInsightsRunsFailing: {
+      expr: `${runs("failed")} > 0 unless ${runs("done")} > 0`,
+      for: "15m",
+      severity: "warning",
+      summary: "The operator cannot do its work",
+      description: `Each run of its loop {{ $labels.loop }} fails, so that its conditions may be out of date. kubectl -n ${namespace} logs -l app.kubernetes.io/name=runtime-insights-operator -c operator says why.`,
     },
     RuntimeInsightsNoLeader: {
       expr: `absent(${operator("leader")} == 1)`,

@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type ConfigStatus, defaultSettings, type LastGather } from "../api/config.ts";
+import { defaultSettings } from "../api/config.ts";
+import type { ConfigStatus, LastGather } from "../api/config-status.ts";
 import { type ConditionsInput, conditionReasons, conditionsOf, conditionTypes } from "./conditions.ts";
 import type { Health } from "./health.ts";
 
@@ -29,7 +30,7 @@ const input = (changes: Partial<ConditionsInput> = {}, status: ConfigStatus = {}
   config: { kind: "valid", identity: { uid: "u", generation: 4, createdMs: 0, status }, settings: defaultSettings },
   gate: { state: "enabled", version: "4.18.0" },
   ...{ node: ready, gatherer: ready, lastGather: gathered, unreachable: undefined, stockExtractor: false },
-  ...{ isProgress: false, namespace: "ns" },
+  ...{ isProgress: false, notServed: [], namespace: "ns" },
   ...changes,
 });
 const words = (given: ConditionsInput) =>
@@ -430,6 +431,10 @@ test("events: a trouble warns, a recovery informs, the steps of a roll-out are n
   }
   assert.equal(seen(input(), { node: waiting }), [], "a node restarts");
   assert.equal(seen(input({ node: waiting }), {}), [], "it is back");
+  assert.equal(seen(input(), { node: failed }), [], "a read or write fails");
+  assert.equal(seen(input({ node: failed }), {}), [], "the next one does not");
+  const lasting = seen(input({ node: failed }, troubled("OperandFailed", 0)), { node: failed });
+  assert.equal(lasting, [], "that it lasts is said once");
   assert.equal(seen(input({ node: deploying }), {}), ["Normal AsExpected ExtractorReady: ready"]);
   const long = input({ node: waiting }, troubled("ExtractorNotReady", 0));
   assert.match(seen(long, {}).join(), /^Normal AsExpected Degraded: Nothing is wrong$/);

@@ -1,9 +1,11 @@
 /** What was decided, done and seen -> the config's conditions, and the events that their changes cause. */
-import type { Config, LastGather } from "../api/config.ts";
+import type { Config } from "../api/config.ts";
 import type { Gate } from "../api/gate.ts";
 import type { Condition } from "../api/object.ts";
 import type { Health } from "./health.ts";
-import { type Problem, type TroubleReason, type Troubles, weigh } from "./troubles.ts";
+import { causeReasons } from "./pod-causes.ts";
+import { adviceOn, isOnDemand, type ProblemsInput, problemsOf } from "./problems.ts";
+import { type Problem, type Troubles, weigh } from "./troubles.ts";
 
 /** Every reason that a condition of the config can have; docs/conditions.md says for each what to do. */
 export const conditionReasons = [
@@ -12,10 +14,12 @@ export const conditionReasons = [
   "Deploying",
   "Removing",
   "PodsNotReady",
+  ...causeReasons,
   "NodesNotReady",
   "NoMatchingNodes",
   "OperandConflict",
   "OperandFailed",
+  "CrdOutdated",
   "GateEnabled",
   "GateIgnored",
   "GateDisabled",
@@ -50,16 +54,9 @@ export const conditionTypes = [
 ] as const;
 export type ConditionType = (typeof conditionTypes)[number];
 
-export interface ConditionsInput {
+export interface ConditionsInput extends ProblemsInput {
   readonly nowMs: number;
-  readonly config: Exclude<Config, { readonly kind: "absent" }>;
   readonly gate: Gate;
-  readonly node: Health;
-  readonly gatherer: Health;
-  /** The last full gather, whatever its end. */
-  readonly lastGather: LastGather | undefined;
-  /** Since when a gather waits for a gatherer that cannot be reached, and why. */
-  readonly unreachable: { readonly sinceMs: number; readonly message: string } | undefined;
   /** The extractor that OpenShift itself ships runs beside ours; undefined when that could not be read. */
   readonly stockExtractor: boolean | undefined;
   /** More nodes have, or are to have, what is being deployed than at the look before. */
@@ -70,7 +67,7 @@ export interface ConditionsInput {
 
 export interface ConditionEvent {
   readonly type: "Normal" | "Warning";
-  readonly reason: ConditionReason | "StockExtractorPresent";
+  readonly reason: ConditionReason | "StockExtractorPresent" | "FieldsIgnored";
   readonly message: string;
 }
 
@@ -108,7 +105,7 @@ export function conditionsOf(input: ConditionsInput): Conditions {
     said: previous.find(({ type, status }) => type === "Degraded" && status === "True")?.reason,
   });
   const verdicts: Readonly<Record<ConditionType, Verdict>> = {
-    Available: availableOf(input, lasting),
+    Available: withIgnored(availableOf(input, lasting), input),
     Progressing: progressingOf(input),
     Degraded: degradedOf(lasting, input),
     FeatureGateEnabled: gateOf(input),
@@ -127,11 +124,19 @@ export function conditionsOf(input: ConditionsInput): Conditions {
   const waits = [afterMs, silenceLeftMs > 0 ? silenceLeftMs : undefined].filter((ms) => ms !== undefined);
   return {
     conditions,
-    events: [...eventsOf(conditions, previous, isOnDemand(config)), ...stockEvents(conditions, previous)],
+    events: [
+      ...eventsOf(conditions, previous, isOnDemand(config)),
+      ...stockEvents(conditions, previous),
+      ...ignoredEvents(input),
+    ],
     troubles,
     headline: headlineOf(verdicts),
     afterMs: waits.length === 0 ? undefined : Math.min(...waits),
   };
+}
+
+function isCause(reason: ConditionReason): boolean {
+  return causeReasons.some((one) => one === reason);
 }
 
 /** Trouble first, then what is being changed, then what is missing; `AsExpected` when there is nothing of the kind. */
@@ -141,6 +146,7 @@ function headlineOf(verdicts: Readonly<Record<ConditionType, Verdict>>): Headlin
   const candidates = [
     Degraded.status === "True" ? Degraded : undefined,
     Available.status === "True" ? undefined : Available,
+    ...[ExtractorReady, GathererReady].map((verdict) => (isCause(verdict.reason) ? verdict : undefined)),
     Progressing.status === "True" || Progressing.reason === "Unmanaged" ? Progressing : undefined,
     FeatureGateEnabled.status === "Unknown" ? FeatureGateEnabled : undefined,
     ...[ExtractorReady, GathererReady].map((verdict) => (verdict.status === "True" ? undefined : verdict)),
@@ -150,8 +156,8 @@ function headlineOf(verdicts: Readonly<Record<ConditionType, Verdict>>): Headlin
   return { reason, message: message.slice(0, 1024) };
 }
 
-function readyOf({ state, reason, message }: Health): Verdict {
-  return { status: state === "ready" ? "True" : "False", reason, message };
+function readyOf({ state, reason, message, cause }: Health): Verdict {
+  return { status: state === "ready" ? "True" : "False", reason: cause?.reason ?? reason, message };
 }
 
 const stockSentence =
@@ -165,6 +171,25 @@ function withStock(verdict: Verdict, { stockExtractor, config }: ConditionsInput
 
 function saysStock(conditions: readonly Condition[]): boolean {
   return conditions.some(({ message }) => message.includes(stockSentence));
+}
+
+/** What a newer schema lets in has no effect, and stays. */
+function withIgnored(verdict: Verdict, { config }: ConditionsInput): Verdict {
+  const sentence = ignoredSentence(config);
+  return sentence === "" ? verdict : { ...verdict, message: `${verdict.message}. ${sentence}` };
+}
+
+function ignoredSentence(config: Config): string {
+  if (config.kind !== "valid" || config.ignored === undefined) return "";
+  const named = config.ignored.slice(0, 5).map((path) => path.slice(0, 100));
+  const more = config.ignored.length > named.length ? ` and ${config.ignored.length - named.length} more` : "";
+  return `Ignored, since this version of the operator does not know it: ${named.join(", ")}${more}`;
+}
+
+function ignoredEvents({ config }: ConditionsInput): readonly ConditionEvent[] {
+  const message = ignoredSentence(config);
+  const isKnown = config.identity.status.conditions?.some((one) => one.message.includes(message));
+  return message === "" || isKnown === true ? [] : [{ type: "Warning", reason: "FieldsIgnored", message }];
 }
 
 /** Once, when it is seen first. */
@@ -220,7 +245,11 @@ function progressingOf({ config, node, gatherer }: ConditionsInput): Verdict {
   );
   const [first] = moving;
   if (first === undefined) return { status: "False", reason: "AsExpected", message: "Nothing is being changed" };
-  return { status: "True", reason: first.reason, message: moving.map(({ message }) => message).join("; ") };
+  return {
+    status: "True",
+    reason: first.reason,
+    message: [...new Set(moving.map(({ message }) => message))].join("; "),
+  };
 }
 
 function gatheredOf({ nowMs, lastGather, unreachable }: ConditionsInput): Verdict {
@@ -235,65 +264,12 @@ function gatheredOf({ nowMs, lastGather, unreachable }: ConditionsInput): Verdic
   return { status: "True", reason: "AsExpected", message };
 }
 
-/** In the order of their weight. */
-function problemsOf(input: ConditionsInput): readonly Problem[] {
-  const { config, node, gatherer, lastGather, unreachable } = input;
-  const problems: Problem[] = [];
-  if (config.kind === "invalid") problems.push({ reason: "ConfigInvalid", message: config.problem });
-  for (const reason of ["OperandConflict", "OperandFailed", "NoMatchingNodes"] as const)
-    for (const [side, health] of [["node", node] as const, ["gatherer", gatherer] as const])
-      if (health.reason === reason) problems.push({ reason, message: health.message, side });
-  if (isWaiting(gatherer)) problems.push({ reason: "GathererNotReady", message: gatherer.message, side: "gatherer" });
-  if (isWaiting(node) && !isOnDemand(config))
-    problems.push({ reason: "ExtractorNotReady", message: node.message, side: "node" });
-  if (unreachable !== undefined)
-    problems.push({ reason: "GathererUnreachable", message: unreachable.message, sinceMs: unreachable.sinceMs });
-  else if (lastGather?.succeeded === false) problems.push({ reason: "GatherFailed", message: lastGather.message });
-  return problems;
-}
-
-/** Then a gather waits for the extractors, bounded, and says itself what was missing. */
-function isOnDemand(config: Config): boolean {
-  return config.kind === "valid" && config.settings.lifecycle === "OnDemand";
-}
-
-/** Nodes that are not ready have others who look after them, as long as there is anybody to ask. */
-function isWaiting({ reason, some }: Health): boolean {
-  return reason === "PodsNotReady" || reason === "Deploying" || (reason === "NodesNotReady" && !some);
-}
-
 function degradedOf(lasting: readonly Problem[], { namespace, lastGather }: ConditionsInput): Verdict {
   const [worst] = lasting;
   if (worst === undefined) return { status: "False", reason: "AsExpected", message: "Nothing is wrong" };
-  const said = lasting.map(({ message }) => message).join("; ");
-  const advice = [...new Set(lasting.map(({ reason }) => adviceOn(reason, namespace, lastGather?.name)))];
+  const said = [...new Set(lasting.map(({ message }) => message))].join("; ");
+  const advice = [...new Set(lasting.map((problem) => adviceOn(problem, namespace, lastGather?.name)))];
   return { status: "True", reason: worst.reason, message: `${said}. To do: ${advice.join("; ")}` };
-}
-
-/** What a person does about it; docs/conditions.md says more. */
-function adviceOn(reason: TroubleReason, namespace: string, gather = ""): string {
-  const pods = (name: string) =>
-    `kubectl -n ${namespace} describe pods -l app.kubernetes.io/name=runtime-insights-${name}`;
-  switch (reason) {
-    case "ConfigInvalid":
-      return "correct the field, or apply the CRDs of this version of the operator";
-    case "OperandConflict":
-      return "delete or rename what is named, if nobody needs it";
-    case "OperandFailed":
-      return "see what the API server says: permissions, admission, quota";
-    case "NoMatchingNodes":
-      return "check spec.extractor.nodeSelector and tolerations";
-    case "GathererNotReady":
-      return pods("gatherer");
-    case "ExtractorNotReady":
-      return pods("extractor");
-    case "GatherFailed":
-      return `kubectl describe rg ${gather}`;
-    case "GathererUnreachable":
-      return `kubectl -n ${namespace} logs deploy/runtime-insights-gatherer --all-containers`;
-    default:
-      return reason;
-  }
 }
 
 /**
@@ -326,14 +302,22 @@ function eventsOf(
   return events;
 }
 
-/** Of pods; Degraded tells when they last. */
-const stumbles: ReadonlySet<string> = new Set(["PodsNotReady", "NodesNotReady"]);
+/** Of pods, and of reads and writes; Degraded tells when they last. */
+const stumbles: ReadonlySet<string> = new Set([
+  "OperandFailed",
+  "PodsNotReady",
+  "NodesNotReady",
+  "ContainerFailed",
+  "PodsUnschedulable",
+]);
 
 const stepsOfGather: ReadonlySet<ConditionReason> = new Set([
   ...(["OnDemandIdle", "Deploying", "PodsNotReady", "AsExpected", "Removing"] as const),
 ]);
 
 const warnings: ReadonlySet<ConditionReason> = new Set([
+  "PodsRefused",
+  "ImagePullFailed",
   "OperandConflict",
   "OperandFailed",
   "NoMatchingNodes",

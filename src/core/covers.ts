@@ -11,6 +11,7 @@ export const listKeys: Readonly<Record<string, readonly string[]>> = {
   ports: ["containerPort", "port", "protocol"],
   ownerReferences: ["uid"],
   groups: ["name"],
+  imagePullSecrets: ["name"],
 };
 
 /** Objects that are one value as well: a key that somebody adds to a selector changes what we said. */
@@ -20,33 +21,63 @@ export const wholeObjects: ReadonlySet<string> = new Set([
   "podSelector",
   "fieldRef",
   "roleRef",
+  // Of nodes; that of pods is a list.
+  "requiredDuringSchedulingIgnoredDuringExecution",
 ]);
 
 const quantityFields = new Set(["cpu", "memory", "sizeLimit"]);
 
 /** True when `live` has every field of `wanted` with an equal value; more fields, and more entries of merged lists, are allowed. */
-export function covers(live: unknown, wanted: unknown, field = ""): boolean {
-  if (wanted === null || wanted === undefined) return live === null || live === undefined;
-  if (Array.isArray(wanted)) return coversList(live, wanted, listKeys[field]);
-  if (typeof wanted === "object") {
-    if (wholeObjects.has(field)) return equals(live, wanted);
-    const fields = Object.entries(wanted);
-    if (live === undefined || live === null) return fields.every(([, value]) => isEmpty(value));
-    if (typeof live !== "object") return false;
-    const found = new Map(Object.entries(live));
-    return fields.every(([name, value]) => covers(found.get(name), value, name));
-  }
-  if (quantityFields.has(field)) return quantity(live) === quantity(wanted);
-  return live === wanted;
+export function covers(live: unknown, wanted: unknown): boolean {
+  return difference(live, wanted) === undefined;
 }
 
-function coversList(live: unknown, wanted: readonly unknown[], keys: readonly string[] | undefined): boolean {
-  if (live === undefined || live === null) return wanted.length === 0;
-  if (!Array.isArray(live)) return false;
-  if (keys === undefined || !wanted.every(isRecord)) return equals(live, wanted);
-  return wanted.every((entry) =>
-    live.some((candidate) => isRecord(candidate) && sameKeys(candidate, entry, keys) && covers(candidate, entry)),
-  );
+/** Where the first field of `wanted` is that `live` lacks or has with another value; undefined when there is none. */
+export function difference(live: unknown, wanted: unknown, path = "", field = ""): string | undefined {
+  const isEqual = (equal: boolean) => (equal ? undefined : path);
+  if (wanted === null || wanted === undefined) return isEqual(live === null || live === undefined);
+  if (Array.isArray(wanted)) return listDifference(live, wanted, path, listKeys[field]);
+  if (typeof wanted === "object") {
+    if (wholeObjects.has(field)) return isEqual(equals(live, wanted));
+    const fields = Object.entries(wanted);
+    if (live === undefined || live === null) return isEqual(fields.every(([, value]) => isEmpty(value)));
+    if (typeof live !== "object") return path;
+    const found = new Map(Object.entries(live));
+    return first(fields, ([name, value]) => {
+      const step = /^\w+$/.test(name) ? `${path === "" ? "" : "."}${name}` : `[${name}]`;
+      return difference(found.get(name), value, `${path}${step}`, name);
+    });
+  }
+  if (quantityFields.has(field)) return isEqual(quantity(live) === quantity(wanted));
+  return isEqual(live === wanted);
+}
+
+function listDifference(
+  live: unknown,
+  wanted: readonly unknown[],
+  path: string,
+  keys: readonly string[] | undefined,
+): string | undefined {
+  const isEqual = (equal: boolean) => (equal ? undefined : path);
+  if (live === undefined || live === null) return isEqual(wanted.length === 0);
+  if (!Array.isArray(live)) return path;
+  if (keys === undefined || !wanted.every(isRecord)) return isEqual(equals(live, wanted));
+  return first(wanted, (entry) => {
+    const name = keys.map((key) => entry[key]).find((value) => value !== undefined);
+    const where = `${path}[${String(name)}]`;
+    const candidates = live.filter(isRecord).filter((candidate) => sameKeys(candidate, entry, keys));
+    if (candidates.some((candidate) => covers(candidate, entry))) return undefined;
+    return candidates.length === 0 ? where : difference(candidates[0], entry, where);
+  });
+}
+
+/** The first of what `look` finds. */
+function first<T>(values: readonly T[], look: (value: T) => string | undefined): string | undefined {
+  for (const value of values) {
+    const found = look(value);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** An empty list is none, but an empty object says something: as a selector it selects all. */

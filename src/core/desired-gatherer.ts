@@ -1,4 +1,5 @@
 /** The gatherer side: the process that reads the cluster's pods and asks the nodes, and who may talk to it. */
+import { onOurArchitectures } from "./architectures.ts";
 import type { Authority, DesiredInput, Draft, KeyPair } from "./desired-input.ts";
 import { alerts, operatorMonitor, serviceMonitor } from "./desired-monitoring.ts";
 import { networkPolicy } from "./desired-network.ts";
@@ -9,12 +10,14 @@ import {
   managementAnnotation,
   metricsProxyContainer,
   proxyContainer,
+  pulledBy,
   restrictedContainer,
   servedBy,
   serviceAccount,
   servicePorts,
   tlsSecret,
 } from "./desired-parts.ts";
+import { graceSeconds } from "./handover.ts";
 import { accountAnnotation, audiences, nameLabel, names } from "./operands.ts";
 
 const labels = { [nameLabel]: names.gatherer };
@@ -72,7 +75,18 @@ const service: Draft = {
 /** Of the gatherer itself: a proxy that is late is no reason to end a gather. */
 const healthPort = { name: "health", containerPort: 8081, protocol: "TCP" } as const;
 
-function deployment({ images, settings, namespace, accountUids, tls, priorityClass }: DesiredInput): Draft {
+/** It is asked until the end for what it holds. */
+const endsAfter = { path: "/ended", port: healthPort.containerPort } as const;
+
+function deployment({
+  images,
+  settings,
+  namespace,
+  accountUids,
+  tls,
+  priorityClass,
+  pullSecrets,
+}: DesiredInput): Draft {
   const { emptyDir, retention } = settings.storage;
   const proxy = { image: images.proxy, tlsVolume: "tls", tls };
   return {
@@ -82,7 +96,8 @@ function deployment({ images, settings, namespace, accountUids, tls, priorityCla
     body: {
       spec: {
         replicas: 1,
-        strategy: { type: "Recreate" },
+        // Both numbers are ours, not defaults: an older operator, which wants Recreate, takes away with them what must not stand beside it.
+        strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
         selector: { matchLabels: labels },
         template: {
           metadata: {
@@ -96,8 +111,11 @@ function deployment({ images, settings, namespace, accountUids, tls, priorityCla
           },
           spec: {
             serviceAccountName: names.gatherer,
+            ...pulledBy(pullSecrets.gatherer),
+            terminationGracePeriodSeconds: graceSeconds,
             automountServiceAccountToken: false,
             nodeSelector: { "kubernetes.io/os": "linux" },
+            ...onOurArchitectures,
             ...(priorityClass === undefined ? {} : { priorityClassName: priorityClass }),
             securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
             containers: [
@@ -122,6 +140,13 @@ function deployment({ images, settings, namespace, accountUids, tls, priorityCla
                   timeoutSeconds: 5,
                   failureThreshold: 6,
                 },
+                // Not before it has what the gatherer before it had (docs/adr/0022-handover.md).
+                readinessProbe: {
+                  httpGet: { path: "/readyz", port: healthPort.name },
+                  periodSeconds: 2,
+                  timeoutSeconds: 5,
+                  failureThreshold: 3,
+                },
                 resources: { requests: { cpu: "10m", memory: "100Mi" } },
                 terminationMessagePolicy: "FallbackToLogsOnError",
                 securityContext: restrictedContainer,
@@ -132,7 +157,7 @@ function deployment({ images, settings, namespace, accountUids, tls, priorityCla
                   apiTokenMount,
                 ],
               },
-              proxyContainer({ ...proxy, upstreamPort: 8080, audience: audiences.gatherer }),
+              proxyContainer({ ...proxy, upstreamPort: 8080, audience: audiences.gatherer, endsAfter }),
               metricsProxyContainer({ ...proxy, upstreamPort: 9090 }),
             ],
             volumes: [

@@ -41,6 +41,8 @@ export interface DesiredInput {
   readonly unserved: ReadonlySet<OperandKind>;
   /** The class of pods that may displace others but not the cluster's own; undefined where the cluster has none. */
   readonly priorityClass: string | undefined;
+  /** Names of Secrets by which each side's images are pulled. Empty: those of its service account. */
+  readonly pullSecrets: Readonly<Record<Side, readonly string[]>>;
 }
 
 /** An object before main's own labels and owner are on it. */

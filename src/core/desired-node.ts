@@ -1,5 +1,6 @@
 /** The node side: the DaemonSet that looks into containers, and what lets it run and be asked. */
 import { defaultSettings } from "../api/config.ts";
+import { onOurArchitectures } from "./architectures.ts";
 import type { DesiredInput, Draft, KeyPair } from "./desired-input.ts";
 import { serviceMonitor } from "./desired-monitoring.ts";
 import { networkPolicy } from "./desired-network.ts";
@@ -10,6 +11,7 @@ import {
   metricsProxyContainer,
   ports,
   proxyContainer,
+  pulledBy,
   restrictedContainer,
   servedBy,
   serviceAccount,
@@ -20,8 +22,11 @@ import { extractorSecurity, securityContextConstraints } from "./desired-securit
 import { accountAnnotation, audiences, nameLabel, names } from "./operands.ts";
 import { quantity } from "./quantity.ts";
 
-/** User and group of exporter and proxy; the group owns /data, where the extractor writes and the exporter reads. */
-const unprivilegedId = 65_532;
+/**
+ * User and group of exporter and proxy; the group owns /data, where the extractor writes and the exporter reads. Nobody else's: these
+ * containers see the host's processes, and the kernel lets a user look into its own. Beyond what images and OpenShift's ranges use.
+ */
+const unprivilegedId = 2_000_065_532;
 const labels = { [nameLabel]: names.extractor };
 
 export function nodeSide(input: DesiredInput, serving: KeyPair | undefined): readonly Draft[] {
@@ -89,9 +94,11 @@ function daemonSet(input: DesiredInput): Draft {
           },
           spec: {
             serviceAccountName: names.extractor,
+            ...pulledBy(input.pullSecrets.node),
             automountServiceAccountToken: false,
             hostPID: true,
             nodeSelector: { ...nodeSelector, "kubernetes.io/os": "linux" },
+            ...onOurArchitectures,
             ...(tolerations === undefined ? {} : { tolerations }),
             ...(priorityClassName === undefined ? {} : { priorityClassName }),
             securityContext: { fsGroup: unprivilegedId },

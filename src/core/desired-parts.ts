@@ -94,11 +94,13 @@ interface ServiceProxyOptions extends ProxyOptions {
   readonly audience: string;
   /** A volume with `config.yaml`, for static authorisation. */
   readonly configVolume?: string;
+  /** A page of the pod that answers when this container may be told to end. */
+  readonly endsAfter?: { readonly path: string; readonly port: number };
 }
 
 /** kube-rbac-proxy on 8443; `/healthz` is open and reaches the container behind it, so its probe covers both. */
 export function proxyContainer(options: ServiceProxyOptions): Container {
-  const { audience, configVolume } = options;
+  const { audience, configVolume, endsAfter } = options;
   return {
     ...proxyBase(options, ports.https, [
       `--auth-token-audiences=${audience}`,
@@ -111,6 +113,7 @@ export function proxyContainer(options: ServiceProxyOptions): Container {
       timeoutSeconds: 5,
       failureThreshold: 3,
     },
+    ...(endsAfter === undefined ? {} : { lifecycle: { preStop: { httpGet: { ...endsAfter, scheme: "HTTP" } } } }),
     volumeMounts: [
       ...proxyMounts(options),
       ...(configVolume === undefined
@@ -168,6 +171,13 @@ const proxyMounts = ({ tlsVolume }: ProxyOptions) => [
   { name: tlsVolume, mountPath: "/etc/tls/private", readOnly: true },
   apiTokenMount,
 ];
+
+/** Of a pod's spec. The API server gives a pod the secrets of its account only when it names none. */
+export function pulledBy(secrets: readonly string[]): {
+  readonly imagePullSecrets?: readonly { readonly name: string }[];
+} {
+  return secrets.length === 0 ? {} : { imagePullSecrets: secrets.map((name) => ({ name })) };
+}
 
 /** Keeps the workload partitioning of OpenShift's management cores. */
 export const managementAnnotation = {

@@ -17,6 +17,7 @@ export const inputOf = (changes: Partial<DesiredInput> = {}): DesiredInput => ({
   unserved: new Set(),
   servedByServiceCa: new Set(),
   priorityClass: undefined,
+  pullSecrets: { node: [], gatherer: [] },
   ...changes,
 });
 

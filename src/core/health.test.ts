@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { decodePods, type Pods } from "../api/pods.ts";
+import type { Fleet } from "./coverage.ts";
 import type { Decision } from "./decide.ts";
 import { type Health, type HealthInput, healthOf, isProgress, previousHealth } from "./health.ts";
 import { operands } from "./operands.ts";
@@ -18,6 +19,9 @@ const input = (changes: Partial<HealthInput>): HealthInput => ({
 const pods = (ready: number, desired: number, updated = desired, seen = true) => ({
   ...{ ready, desired, updated, generation: 3, seen },
   current: seen && updated >= desired,
+});
+const fleet = (linux: number, notReady: number, foreign: Fleet["foreign"] = { count: 0, shown: [] }): Fleet => ({
+  ...{ linux, notReady, foreign },
 });
 const failures = nodeOperands.slice(0, 3).map((operand) => ({ operand, message: "403" }));
 
@@ -86,7 +90,7 @@ const rows: readonly {
     input: input({
       pods: pods(1, 2, 1),
       previous: { reason: "Deploying", rolledOut: 2 },
-      fleet: { linux: 2, notReady: 1 },
+      fleet: fleet(2, 1),
     }),
     expected: {
       state: "moving",
@@ -97,12 +101,12 @@ const rows: readonly {
   },
   {
     rule: "more pods are missing than nodes: a trouble of ours",
-    input: input({ pods: pods(1, 4), fleet: { linux: 4, notReady: 2 } }),
+    input: input({ pods: pods(1, 4), fleet: fleet(4, 2) }),
     expected: { state: "moving", reason: "PodsNotReady", some: true, message: /^1 of 4 extractor pods are ready$/ },
   },
   {
     rule: "nodes without an extractor are told",
-    input: input({ pods: pods(3, 3), fleet: { linux: 6, notReady: 0 } }),
+    input: input({ pods: pods(3, 3), fleet: fleet(6, 0) }),
     expected: {
       state: "ready",
       reason: "AsExpected",
@@ -111,8 +115,38 @@ const rows: readonly {
     },
   },
   {
+    rule: "nodes that no image of ours runs on are named, apart from those that were left out",
+    input: input({
+      pods: pods(3, 3),
+      fleet: fleet(9, 0, {
+        count: 4,
+        shown: ["a", "b", "c"].map((name) => ({ name, architecture: "arm64" })),
+      }),
+    }),
+    expected: {
+      state: "ready",
+      reason: "AsExpected",
+      some: true,
+      message:
+        /are ready; 2 Linux nodes have none, by taint or nodeSelector; 4 Linux nodes have none, for want of images for the architecture: a \(arm64\), b \(arm64\), c \(arm64\) and 1 more$/,
+    },
+  },
+  {
+    rule: "no node is of our architecture",
+    input: input({
+      pods: pods(0, 0),
+      fleet: fleet(1, 0, { count: 1, shown: [{ name: "a", architecture: "s390x" }] }),
+    }),
+    expected: {
+      state: "broken",
+      reason: "NoMatchingNodes",
+      some: false,
+      message: /, of 1; 1 Linux node has none, for want of images for the architecture: a \(s390x\)$/,
+    },
+  },
+  {
     rule: "the nodes say nothing about the gatherer",
-    input: input({ side: "gatherer", pods: pods(0, 1), fleet: { linux: 2, notReady: 2 } }),
+    input: input({ side: "gatherer", pods: pods(0, 1), fleet: fleet(2, 2) }),
     expected: { state: "moving", reason: "PodsNotReady", some: false, message: /^0 of 1 gatherer pods are ready$/ },
   },
   {
@@ -122,7 +156,7 @@ const rows: readonly {
   },
   {
     rule: "no node takes one, of those that are there",
-    input: input({ pods: pods(0, 0), fleet: { linux: 5, notReady: 0 } }),
+    input: input({ pods: pods(0, 0), fleet: fleet(5, 0) }),
     expected: {
       state: "broken",
       reason: "NoMatchingNodes",
@@ -245,6 +279,11 @@ const objects: readonly { readonly rule: string; readonly object: unknown; reado
     rule: "a Deployment",
     object: deployment({}),
     expected: { desired: 1, ready: 1, updated: 1, generation: 1, seen: true, current: true },
+  },
+  {
+    rule: "a Deployment whose old pod stays until the new one is ready",
+    object: deployment({ replicas: 2 }),
+    expected: { desired: 1, ready: 1, updated: 1, generation: 1, seen: true, current: false },
   },
   {
     rule: "a Deployment that was rolled out, whose pod is being replaced",

@@ -1,10 +1,11 @@
 /** What one side looks like, judged from its workload and from what happened to its objects. */
-import type { ConfigStatus } from "../api/config.ts";
+import type { ConfigStatus } from "../api/config-status.ts";
 import { decodePods, type Pods } from "../api/pods.ts";
-import type { Fleet } from "./coverage.ts";
+import type { Fleet, ForeignNodes } from "./coverage.ts";
 import type { Decision } from "./decide.ts";
 import { keyOf, type Side } from "./operands.ts";
 import type { Live, Plan } from "./plan.ts";
+import { type Cause, causeReasons } from "./pod-causes.ts";
 
 export type HealthReason =
   | Decision["reason"]
@@ -27,6 +28,8 @@ export interface Health {
   readonly reason: HealthReason;
   readonly message: string;
   readonly some: boolean;
+  /** What keeps its pods from running; the message has it. */
+  readonly cause?: Cause;
 }
 
 /** A step that could not be carried out. */
@@ -52,6 +55,8 @@ export interface HealthInput {
   readonly anyLeft: boolean;
   /** The Linux nodes, of the node side; undefined while they have not been counted. */
   readonly fleet?: Fleet | undefined;
+  /** What keeps pods of this side from running, as far as they tell. */
+  readonly cause?: Cause | undefined;
   readonly previous: PreviousHealth;
 }
 
@@ -69,12 +74,20 @@ export function previousHealth({ conditions = [], nodes }: ConfigStatus, side: S
   const [ready, notReady] =
     side === "node" ? ["ExtractorReady", "ExtractorNotReady"] : ["GathererReady", "GathererNotReady"];
   return {
-    reason: conditions.find(({ type }) => type === ready)?.reason,
+    reason: reasonOf(conditions, ready),
     rolledOut: side === "node" ? nodes?.rolledOut : undefined,
     isDegraded: conditions.some(
       ({ type, status, reason }) => type === "Degraded" && status === "True" && reason === notReady,
     ),
   };
+}
+
+/** A cause tells nothing about whether a roll-out is on. */
+function reasonOf(conditions: NonNullable<ConfigStatus["conditions"]>, type: string): string | undefined {
+  const reason = conditions.find((one) => one.type === type)?.reason;
+  if (!causeReasons.some((one) => one === reason)) return reason;
+  const isDeploying = conditions.some((one) => one.type === "Progressing" && one.reason === "Deploying");
+  return isDeploying ? "Deploying" : "PodsNotReady";
 }
 
 /** More nodes are to have an extractor, or have the newest one, than the status says. */
@@ -122,13 +135,14 @@ export function healthOf(input: HealthInput): Health {
  * A roll-out is one that this operator began and that has not reached every node yet. Pods that are missing later, since a node
  * restarts or is new, are none; those of nodes that are not ready are held against nobody.
  */
-function judge({ side, fleet, previous }: HealthInput, pods: Pods): Health {
+function judge({ side, fleet, cause, previous }: HealthInput, pods: Pods): Health {
   const { desired, ready, updated, current, seen, generation, refusal } = pods;
   const what = side === "node" ? "extractor" : "gatherer";
   const some = ready > 0;
   const health = (state: Health["state"], reason: HealthReason, message: string): Health => {
-    const why = refusal === undefined || state === "ready" ? "" : `: ${refusal}`;
-    return { state, reason, message: `${message}${why}`, some };
+    if (reason !== "Deploying" && reason !== "PodsNotReady") return { state, reason, message, some };
+    if (cause !== undefined) return { state, reason, message: `${message}: ${cause.message}`, some, cause };
+    return { state, reason, message: `${message}${refusal === undefined ? "" : `: ${refusal}`}`, some };
   };
   const down = side === "node" ? (fleet?.notReady ?? 0) : 0;
   const isOlder = side === "node" && seen && generation === previous.rolledOut && previous.reason !== "Deploying";
@@ -136,14 +150,13 @@ function judge({ side, fleet, previous }: HealthInput, pods: Pods): Health {
   if (!current && !isOlder && !isLeftToNodes)
     return health("moving", "Deploying", `The ${what} pods are being rolled out`);
   const without = side === "node" && fleet !== undefined ? Math.max(0, fleet.linux - desired) : 0;
+  const rest = fleet === undefined ? "" : withoutExtractor(without, fleet.foreign);
   if (desired === 0 && side === "node")
     return health(
       "broken",
       "NoMatchingNodes",
-      `No Linux node matches spec.extractor${without === 0 ? "" : `, of ${without}`}`,
+      `No Linux node matches spec.extractor${without === 0 ? "" : `, of ${without}`}${fleet === undefined ? "" : foreignNodes(fleet.foreign)}`,
     );
-  const rest =
-    without === 0 ? "" : `; ${nodes(without)} ${without === 1 ? "has" : "have"} none, by taint or nodeSelector`;
   const message = `${ready} of ${desired} ${what} pods are ready`;
   if (ready >= desired) return health("ready", "AsExpected", `${message}${rest}`);
   if (desired - ready <= down) {
@@ -153,6 +166,20 @@ function judge({ side, fleet, previous }: HealthInput, pods: Pods): Health {
   if (previous.reason === "Deploying" && previous.isDegraded !== true)
     return health("moving", "Deploying", `The last ${what} pods that were rolled out are not ready yet`);
   return health("moving", "PodsNotReady", `${message}${rest}`);
+}
+
+/** How many nodes have no extractor, and which of them cannot have one. */
+function withoutExtractor(without: number, foreign: ForeignNodes): string {
+  const others = Math.max(0, without - foreign.count);
+  const kept = others === 0 ? "" : `; ${nodes(others)} ${others === 1 ? "has" : "have"} none, by taint or nodeSelector`;
+  return kept + (without === 0 ? "" : foreignNodes(foreign));
+}
+
+function foreignNodes({ count, shown }: ForeignNodes): string {
+  if (count === 0) return "";
+  const more = count > shown.length ? ` and ${count - shown.length} more` : "";
+  const names = shown.map(({ name, architecture }) => `${name} (${architecture})`).join(", ");
+  return `; ${nodes(count)} ${count === 1 ? "has" : "have"} none, for want of images for the architecture: ${names}${more}`;
 }
 
 function nodes(number: number): string {

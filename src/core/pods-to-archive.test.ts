@@ -87,7 +87,7 @@ const status = fc.record({
   ...{ name: maybe(name), imageID: maybe(imageID), containerID: maybe(name) },
   state: optional(maybe(fc.constantFrom({ running: {} }, { terminated: {} }, {}, null))),
 });
-/** A pod that nearly is one: any field may be missing or be something else. */
+/** A pod that nearly is one: each field may be missing or be something else. */
 const pod = fc
   .record({
     metadata: maybe(fc.record({ namespace: maybe(name), name: maybe(name) })),
@@ -195,7 +195,7 @@ test("the order of pages, and where they are cut, does not matter for the sums",
 });
 
 for (const namespace of ["__proto__", "constructor", "toString", "7", "\ud800", "a/b"])
-  test(`a namespace, a pod and a container called ${JSON.stringify(namespace)} are as any other`, () => {
+  test(`a namespace, a pod and a container called ${JSON.stringify(namespace)} are like all others`, () => {
     const options = { namespace, name: namespace, containers: [{ name: namespace }] };
     const { namespaces } = workloadOf([podsOf([apiPod(options), apiPod({ ...options, name: "other" })])]);
     const shape = { duplicates: 1, restartAlways: true, containers: [{ imageID: digest("a") }] };

@@ -8,11 +8,12 @@ export interface RequestChanges {
   readonly trigger?: "Scheduled" | "Requested";
   readonly namespaces?: string[];
   readonly phase?: Phase;
+  readonly specProblem?: string;
   readonly status?: GatherRequest["status"];
 }
 
 export function makeRequest(changes: RequestChanges = {}): GatherRequest {
-  const { name = "a", createdMs = 0, trigger = "Requested", namespaces, phase, status = {} } = changes;
+  const { name = "a", createdMs = 0, trigger = "Requested", namespaces, phase, specProblem, status = {} } = changes;
   const time = "2026-01-01T00:00:00Z";
   const conditions =
     phase === undefined
@@ -21,6 +22,7 @@ export function makeRequest(changes: RequestChanges = {}): GatherRequest {
   return {
     ...{ name, uid: `uid-${name}`, resourceVersion: "1", createdMs },
     spec: { trigger, runtimeInfo: "Enabled", ...(namespaces === undefined ? {} : { namespaces }) },
+    ...(specProblem === undefined ? {} : { specProblem }),
     status: { conditions, ...status },
   };
 }

@@ -65,11 +65,26 @@ const rows: readonly {
     ],
     expected: { running: undefined, waiting: undefined, supersede: [] },
   },
+  {
+    rule: "one that ended in a way that only another version knows is finished, too",
+    requests: [makeRequest({ name: "a", status: { finishTime: "2026-01-01T00:00:00Z" } })],
+    expected: { running: undefined, waiting: undefined, supersede: [] },
+  },
+  {
+    rule: "one that asks for nobody knows what neither runs nor waits: it is refused, and stays so",
+    requests: [
+      makeRequest({ name: "a", specProblem: "spec.trigger" }),
+      makeRequest({ name: "b" }),
+      makeRequest({ name: "c", specProblem: "spec.trigger", phase: "Failed" }),
+    ],
+    expected: { running: undefined, waiting: "b", supersede: [], refuse: ["a"] },
+  },
 ];
 for (const { rule, requests, expected } of rows)
   test(rule, () => {
-    const { running, waiting, supersede } = queueOf(requests, nowMs);
-    assert.equal({ running: running?.name, waiting: waiting?.name, supersede: names(supersede) }, expected);
+    const { running, waiting, supersede, refuse } = queueOf(requests, nowMs);
+    const seen = { running: running?.name, waiting: waiting?.name, supersede: names(supersede), refuse: names(refuse) };
+    assert.equal(seen, { refuse: [], ...expected });
   });
 
 test("at least a minute lies between two starts", () => {

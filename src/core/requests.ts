@@ -50,6 +50,8 @@ export function phaseOf({ status }: GatherRequest): Phase | "New" {
 
 export function isFinished(request: GatherRequest): boolean {
   const phase = phaseOf(request);
+  // Another version may have a word for an end that this one does not know.
+  if (phase === "New") return request.status.finishTime !== undefined;
   return phase === "Succeeded" || phase === "Failed" || phase === "Superseded";
 }
 
@@ -59,14 +61,16 @@ function isOn(request: GatherRequest): boolean {
 }
 
 /** A gather of all namespaces: it makes the archive, and counts as the last gather. */
-export function isFull({ spec }: GatherRequest): boolean {
-  return spec.namespaces === undefined;
+export function isFull({ spec, specProblem }: GatherRequest): boolean {
+  return spec.namespaces === undefined && specProblem === undefined;
 }
 
 export interface Queue {
   readonly running: GatherRequest | undefined;
   /** The one that runs next. */
   readonly waiting: GatherRequest | undefined;
+  /** Nobody knows what they ask for. */
+  readonly refuse: readonly GatherRequest[];
   /** More of them wait than may. */
   readonly supersede: readonly GatherRequest[];
   /** Finished long ago. */
@@ -83,7 +87,8 @@ export interface Queue {
 export function queueOf(requests: readonly GatherRequest[], nowMs: number): Queue {
   const ordered = [...requests].sort((a, b) => a.createdMs - b.createdMs || (a.name < b.name ? -1 : 1));
   const running = ordered.find(isOn);
-  const open = ordered.filter((request) => !isFinished(request) && !isOn(request));
+  const idle = ordered.filter((request) => !isFinished(request) && !isOn(request));
+  const open = idle.filter(({ specProblem }) => specProblem === undefined);
   const waiting = open.find(({ spec }) => spec.trigger === "Scheduled") ?? open.at(-1);
   const finished = ordered.filter(isFinished).reverse();
   const scheduled = finished
@@ -96,6 +101,7 @@ export function queueOf(requests: readonly GatherRequest[], nowMs: number): Queu
   return {
     running,
     waiting,
+    refuse: idle.filter(({ specProblem }) => specProblem !== undefined),
     supersede: open.filter((request) => request !== waiting),
     forget: finished.slice(keptFinished).filter((request) => !kept.includes(request)),
     startableAtMs: Math.max(0, ...starts) + distanceMs,
@@ -119,6 +125,12 @@ export function lastFull(requests: readonly GatherRequest[], nowMs: number): Gat
     .filter((request) => isFull(request) && isFinished(request) && phaseOf(request) !== "Superseded")
     .sort((a, b) => credibleBegin(a.status, nowMs).localeCompare(credibleBegin(b.status, nowMs)))
     .at(-1);
+}
+
+/** The archive of the newest gather of all namespaces that made one, since then; undefined when there is none. */
+export function newestArchive(requests: readonly GatherRequest[], sinceMs: number, nowMs: number): string | undefined {
+  const made = requests.filter(({ status }) => status.archive !== undefined && Date.parse(beginOf(status)) >= sinceMs);
+  return lastFull(made, nowMs)?.status.archive?.name;
 }
 
 const dayMs = 24 * 60 * minuteMs;

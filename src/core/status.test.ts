@@ -1,6 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { ConfigIdentity, ConfigStatus } from "../api/config.ts";
+import type { ConfigIdentity } from "../api/config.ts";
+import type { ConfigStatus } from "../api/config-status.ts";
+import type { Fleet } from "./coverage.ts";
 import { makeRequest } from "./requests.fixture.ts";
 import { type StatusInput, statusOf } from "./status.ts";
 
@@ -28,6 +30,7 @@ const succeeded = (name: string, begin: string, more: object = {}) =>
 const identity = (status: ConfigStatus = {}): ConfigIdentity => ({ uid: "u", generation: 2, createdMs: 500, status });
 const pods = { desired: 3, ready: 2, updated: 3, generation: 4, seen: true, current: true };
 const headline = { reason: "AsExpected", message: "fine" };
+const fleet = (linux: number, notReady: number): Fleet => ({ linux, notReady, foreign: { count: 0, shown: [] } });
 const input = (changes: Partial<StatusInput> = {}): StatusInput => ({
   nowMs: Date.UTC(2026, 0, 9),
   ...{ identity: identity(), conditions: [], gate: { state: "enabled", version: "4.18.0" }, gateIgnored: false },
@@ -140,17 +143,17 @@ const before = { desired: 2, ready: 2, withoutExtractor: 1, rolledOut: 3, summar
 const counted: readonly (readonly [rule: string, changes: Partial<StatusInput>, nodes: object])[] = [
   [
     "three of six Linux nodes are to have none",
-    { fleet: { linux: 6, notReady: 1 } },
+    { fleet: fleet(6, 1) },
     { desired: 3, ready: 2, updated: 3, withoutExtractor: 3, rolledOut: 4, summary: "2/3, 3 without" },
   ],
   [
     "every Linux node is to have one: a zero, not nothing",
-    { fleet: { linux: 3, notReady: 0 } },
+    { fleet: fleet(3, 0) },
     { desired: 3, ready: 2, updated: 3, withoutExtractor: 0, rolledOut: 4, summary: "2/3" },
   ],
   [
     "a node has joined since they were counted: none is without",
-    { fleet: { linux: 2, notReady: 0 } },
+    { fleet: fleet(2, 0) },
     { desired: 3, ready: 2, updated: 3, withoutExtractor: 0, rolledOut: 4, summary: "2/3" },
   ],
   [
@@ -162,7 +165,7 @@ const counted: readonly (readonly [rule: string, changes: Partial<StatusInput>, 
     "the DaemonSet's controller has not counted yet: as before",
     {
       identity: identity({ nodes: before }),
-      fleet: { linux: 6, notReady: 0 },
+      fleet: fleet(6, 0),
       pods: { ...pods, seen: false, current: false },
     },
     { desired: 3, ready: 2, updated: 3, withoutExtractor: 1, rolledOut: 3, summary: "2/3, 1 without" },

@@ -1,5 +1,6 @@
 /** The config's status from what was seen; the parts that nobody knows anew are kept. */
-import type { ConfigIdentity, ConfigStatus, LastGather } from "../api/config.ts";
+import type { ConfigIdentity } from "../api/config.ts";
+import type { ConfigStatus, LastGather } from "../api/config-status.ts";
 import type { Gate } from "../api/gate.ts";
 import type { Condition } from "../api/object.ts";
 import type { Pods } from "../api/pods.ts";

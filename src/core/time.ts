@@ -14,6 +14,9 @@ export function isAhead(timeMs: number, nowMs: number, periodMs: number): boolea
   return !(timeMs - nowMs <= periodMs);
 }
 
+/** What lies ahead by less was named by a clock that is right: clocks of two nodes that differ so much are nothing unusual. */
+export const clockToleranceMs = 3_600_000;
+
 export function timeText(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }

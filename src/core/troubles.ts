@@ -1,5 +1,5 @@
 /** Since when each trouble lasts, kept in the status: neither a restart of the operator nor a moment without it begins anew. */
-import type { ConfigStatus } from "../api/config.ts";
+import type { ConfigStatus } from "../api/config-status.ts";
 import type { Side } from "./operands.ts";
 import { timeText } from "./time.ts";
 
@@ -7,6 +7,7 @@ export type TroubleReason =
   | "ConfigInvalid"
   | "OperandConflict"
   | "OperandFailed"
+  | "CrdOutdated"
   | "NoMatchingNodes"
   | "GathererNotReady"
   | "ExtractorNotReady"
@@ -17,8 +18,12 @@ export interface Problem {
   readonly reason: TroubleReason;
   readonly message: string;
   readonly side?: Side;
+  /** What a person does about it; default: what helps with this reason. */
+  readonly toDo?: string;
   /** When it began, if that is known better than by having been seen first. */
   readonly sinceMs?: number;
+  /** So long it may be as designed; its grace time comes on top. */
+  readonly designedMs?: number;
 }
 
 export type Troubles = NonNullable<ConfigStatus["troubles"]>;
@@ -29,6 +34,7 @@ const graceMs: Readonly<Partial<Record<TroubleReason, number>>> = {
   ExtractorNotReady: 5 * minuteMs,
   GathererNotReady: 5 * minuteMs,
   OperandFailed: 2 * minuteMs,
+  CrdOutdated: 2 * minuteMs,
   NoMatchingNodes: 2 * minuteMs,
   GathererUnreachable: 2 * minuteMs,
 };
@@ -76,7 +82,7 @@ export function weigh({ nowMs, problems, known, said, isProgress }: WeighInput):
     const begin = isAnew ? timeText(nowMs) : (before ?? timeText(problem.sinceMs ?? nowMs));
     const since = past(begin, nowMs);
     if (!troubles.some((one) => one.reason === reason)) troubles.push({ reason, since });
-    const leftMs = Date.parse(since) + (graceMs[reason] ?? 0) - nowMs;
+    const leftMs = Date.parse(since) + (problem.designedMs ?? 0) + (graceMs[reason] ?? 0) - nowMs;
     if (leftMs <= 0 || said === reason) lasting.push(problem);
     else waits.push(leftMs);
   }

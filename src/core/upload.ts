@@ -1,15 +1,13 @@
 /** Which archive is sent next and when, what the receiver's answers mean, and what the status says of it. */
 import type { StoredArchive } from "../api/gather.ts";
 import type { LastUpload, UploadReason } from "../api/upload.ts";
-import { timeText } from "./time.ts";
+import { clockToleranceMs, timeText } from "./time.ts";
 
 /** The receiver takes less than this. */
 export const maxUploadBytes = 10 * 1024 * 1024;
 export const archiveType = "application/vnd.redhat.openshift.periodic";
 
 const fullArchive = /^insights-(\d{4}-\d{2}-\d{2})-(\d{2})(\d{2})(\d{2})\.tar\.gz$/;
-/** An archive of a later time was named by a clock that was wrong; clocks that differ by less are nothing unusual. */
-const clockToleranceMs = 3_600_000;
 const maxRetryAfterMs = 24 * 3_600_000;
 const soonMs = 60_000;
 

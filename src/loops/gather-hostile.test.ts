@@ -198,7 +198,7 @@ test("clear text of an exporter reaches neither the archive nor the outcome; wha
 });
 
 for (const strange of ["__proto__", "constructor", "toString", "7"])
-  test(`a namespace, a pod and a node called ${strange} get their runtimes as any other`, () => {
+  test(`a namespace, a pod and a node called ${strange} get their runtimes like all others`, () => {
     const pods = [{ namespace: strange, name: strange, node: strange, containers: [{ name: strange, id: strange }] }];
     const hashed = obfuscate(strange);
     const detail = `{"containerName":"${strange}","runtimeInfo":{"kind":"${strange}","kindVersion":"1"}}`;

@@ -1,10 +1,12 @@
 /** The reconcile: observe, decide, act, report. */
 import { isAlive } from "../adapters/lease.ts";
 import { type ConfigIdentity, configKind, configName } from "../api/config.ts";
+import { fieldManager } from "../api/object.ts";
 import type { GatherRequest } from "../api/request.ts";
 import { type Conditions, conditionsOf, conditionTypes } from "../core/conditions.ts";
 import type { Fleet } from "../core/coverage.ts";
 import { type Decision, decideGathererSide, decideNodeSide } from "../core/decide.ts";
+import { settle, type Tries, triesAfter } from "../core/disputes.ts";
 import {
   type FailedStep,
   type Health,
@@ -14,14 +16,25 @@ import {
   previousHealth,
 } from "../core/health.ts";
 import { type Going, goingOf, nodeSideView, overdue } from "../core/on-demand.ts";
-import { keyOf, names, type Operand, operands, type Side, workloads } from "../core/operands.ts";
+import { keyOf, managedByLabel, names, type Operand, operands, type Side, workloads } from "../core/operands.ts";
 import { isOurs, orphanSteps, type Plan, planSteps } from "../core/plan.ts";
 import { isSame } from "../core/same.ts";
 import { schedule } from "../core/schedule.ts";
 import { lastGatherOf, lastSuccessMs, statusOf } from "../core/status.ts";
 import { uploadEvents } from "../core/upload.ts";
 import { FleetCount } from "./fleet.ts";
-import { daemonSetKey, isWanted, keptBack, type Observed, observe, type Present, podsOfOurs } from "./observed.ts";
+import { Notices } from "./notices.ts";
+import {
+  daemonSetKey,
+  isWanted,
+  keptBack,
+  type Observed,
+  observe,
+  type Present,
+  podsOfOurs,
+  unreadOf,
+} from "./observed.ts";
+import { PodWatch } from "./pod-watch.ts";
 import { WishMaker } from "./wishes.ts";
 import type { OperatorWorld, Snapshot } from "./world.ts";
 
@@ -29,26 +42,46 @@ import type { OperatorWorld, Snapshot } from "./world.ts";
 const settleMs = 3 * 60_000;
 /** Until what has lost its config and its owner is tried to be deleted again. */
 const orphanMs = 30_000;
+/** Until another operator's Lease is looked at again. */
+const otherMs = 20_000;
+/** Until CRDs that are missing, or that have just been found to lack something, are looked for again. */
+const crdMs = 10_000;
+const undeclaredMs = 1_000;
+/** Longest until what could not be read, so that nothing is repaired, is read again. */
+const unreadMs = 60_000;
+/** Until an object that changed while it was to be deleted is looked at again. */
+const outdatedMs = 1_000;
 /** Until an object that is going away is looked for again. */
 const removingMs = 5_000;
+
+const sideNames = ["node", "gatherer"] as const;
 
 export class OperandLoop {
   readonly #world: OperatorWorld;
   readonly #fleet: FleetCount;
+  readonly #podWatch: PodWatch;
+  readonly #notices: Notices;
   #going: Going | undefined;
   readonly #wishes: WishMaker;
   #movingSinceMs: number | undefined;
   #runs = 0;
-  /** Runs in a row in which a write failed. */
+  /** Fields of the status that the CRD lacks, as far as is known. */
+  #undeclared: readonly string[] = [];
+  /** Runs in a row in which a read or write failed. */
   #failures = 0;
+  #tries: Tries = new Map();
+  /** Keys of what had changed when the last run was to delete it. */
+  #outdated: ReadonlySet<string> = new Set();
 
   constructor(world: OperatorWorld) {
     this.#world = world;
     this.#fleet = new FleetCount(world.api, world.log);
+    this.#podWatch = new PodWatch(world);
+    this.#notices = new Notices(world);
     this.#wishes = new WishMaker(world);
   }
 
-  /** One run; throws when the API server cannot be asked at all. */
+  /** One run; throws when it cannot be told whether the config is ours. */
   async run(): Promise<{ readonly afterMs: number | undefined }> {
     const { shared, metrics } = this.#world;
     this.#runs += 1;
@@ -62,15 +95,20 @@ export class OperandLoop {
       shared.upload = undefined;
       this.#share({ kind: "not managed", why: "There is no config" }, nowMs);
       const failed = await this.#carryOut(orphanSteps(operands, observed.live));
-      return { afterMs: failed.length > 0 ? orphanMs : undefined };
+      await this.#tellOfCrd(observed, config.isUnserved === true);
+      const retryMs = failed.length > 0 ? orphanMs : this.#outdated.size > 0 ? outdatedMs : undefined;
+      return { afterMs: config.isUnserved === true ? crdMs : retryMs };
     }
     if (await this.#otherIsAlive(config.identity, observed)) {
       shared.upload = undefined;
       this.#share({ kind: "hands off" }, nowMs);
       const { operator } = config.identity.status;
       log.warn({ operator }, "Another operator serves this cluster, nothing is written");
-      return { afterMs: 60_000 };
+      await this.#tellOfOther(config.identity, observed);
+      return { afterMs: otherMs };
     }
+    this.#notices.over("AnotherOperator");
+    this.#notices.over("CrdMissing");
     const { uid } = config.identity;
     if (shared.upload?.configUid !== uid) shared.upload = { configUid: uid, last: config.identity.status.lastUpload };
     await this.#takeOver(config.identity, observed);
@@ -81,22 +119,32 @@ export class OperandLoop {
     const isManaged = decisions.gatherer.kind === "install";
     this.#going = goingOf(observed.live, this.#going, nowMs);
     const seen = new Map([...observed.live].filter(([key]) => certificates?.strangers.has(key) !== true));
-    const plan = planSteps(operands, wishes, seen, isManaged ? overdue(this.#going, nowMs) : undefined);
-    const wanted = isWanted(config, observed.requests);
+    const planned = planSteps(operands, wishes, seen, isManaged ? overdue(this.#going, nowMs) : undefined);
+    const sides = new Set(sideNames.filter((side) => decisions[side].kind === "install"));
+    const settled = settle({ ...planned, live: seen, sides, tries: this.#tries, nowMs });
+    const plan = { ...planned, steps: settled.steps };
+    const wanted = isWanted(config, observed);
     const kept = wanted && decisions.node.kind === "install" ? keptBack(observed) : [];
-    const failed = [...(await this.#carryOut(plan.steps)), ...kept];
-    const problems = [...failed, ...(certificates?.problems ?? [])];
+    const unread = unreadOf(observed, decisions);
+    const refused = await this.#carryOut(plan.steps);
+    this.#tries = triesAfter(settled, refused);
+    const failed = [...refused, ...kept, ...unread];
+    const problems = [...failed, ...settled.disputed, ...(certificates?.problems ?? [])];
     const pods = podsOfOurs(observed.live, "node");
     const { fleet, afterMs: countMs } = await this.#fleet.of(pods, observed.live.get(daemonSetKey), nowMs);
     const { status } = config.identity;
     const common = { plan, failed: problems, fleet };
+    const seenPods = {
+      node: await this.#podWatch.of("node", { pods, ...observed }),
+      gatherer: await this.#podWatch.of("gatherer", { pods: podsOfOurs(observed.live, "gatherer"), ...observed }),
+    };
     const health = {
       node: this.#health("node", observed, decisions.node, {
-        ...{ ...common, wanted },
+        ...{ ...common, wanted, cause: seenPods.node.cause },
         previous: previousHealth(status, "node"),
       }),
       gatherer: this.#health("gatherer", observed, decisions.gatherer, {
-        ...{ ...common, wanted: true },
+        ...{ ...common, wanted: true, cause: seenPods.gatherer.cause },
         previous: previousHealth(status, "gatherer"),
       }),
     };
@@ -108,11 +156,16 @@ export class OperandLoop {
       lastGather: lastGatherOf(observed.requests, config.identity, nowMs),
       unreachable: shared.unreachable,
       stockExtractor: observed.stockExtractor,
+      notServed: [
+        ...(observed.servesRequests ? [] : ["kind RuntimeGather"]),
+        ...this.#undeclared.map((field) => `status.${field} of ${configKind}`),
+      ],
       isProgress: isProgress(pods, status.nodes),
       namespace: this.#world.namespace,
     });
     const snapshot = this.#snapshotOf(observed, config, decisions, health);
     const isGoing = snapshot.kind === "managed" && snapshot.nodeSide.daemonSet === "going";
+    const known = this.#undeclared;
     await this.#report(observed, config, judged, snapshot, {
       fleet,
       isRollingOut: health.node.reason === "Deploying",
@@ -120,21 +173,54 @@ export class OperandLoop {
     this.#share(snapshot, nowMs);
     const removing = isGoing || [health.node, health.gatherer].some(({ reason }) => reason === "Removing");
     this.#failures = failed.length > 0 ? this.#failures + 1 : 0;
-    const retryMs = failed.length > 0 ? Math.min(1_000 * 2 ** this.#failures, 5 * 60_000) : undefined;
+    const longestMs = unread.length > 0 ? unreadMs : 5 * 60_000;
+    const retryMs = failed.length > 0 ? Math.min(1_000 * 2 ** this.#failures, longestMs) : undefined;
     const heldMs = nowMs < this.#wishes.heldUntilMs ? this.#wishes.heldUntilMs - nowMs : undefined;
-    const waits = [heldMs, tlsAfterMs, countMs, judged.afterMs, retryMs, removing ? removingMs : undefined];
+    const { node, gatherer } = seenPods;
+    const waits = [
+      ...[heldMs, tlsAfterMs, countMs, settled.afterMs, node.afterMs, gatherer.afterMs, judged.afterMs, retryMs],
+      removing ? removingMs : undefined,
+      isSame(known, this.#undeclared) ? undefined : undeclaredMs,
+      this.#outdated.size > 0 ? outdatedMs : undefined,
+    ];
     return { afterMs: Math.min(...waits.filter((ms) => ms !== undefined), 60 * 60_000) };
   }
 
-  /** The status is ours from the end of this run on; that it was another's is worth an event. */
+  /** The status is ours from the end of this run on; what the other one made is out of our reach, so that it is told. */
   async #takeOver({ uid, status }: ConfigIdentity, { namespaceUid, nowMs }: Observed): Promise<void> {
     const { cluster, namespace, log } = this.#world;
     const { operator } = status;
     if (operator === undefined || operator.uid === namespaceUid || operator.namespace === namespace) return;
     log.warn({ operator }, "Taking over from an operator that is gone");
-    const message = `The operator in namespace ${operator.namespace} is gone; the one in ${namespace} takes over`;
+    const message = takenOver(operator.namespace, namespace);
     const about = { kind: configKind, name: configName, uid };
-    await cluster.writeEvent({ type: "Normal", reason: "TookOver", message, about, nowMs });
+    await cluster.writeEvent({ type: "Warning", reason: "TookOver", message, about, nowMs });
+  }
+
+  /** Without our kinds there is no status to say it in. */
+  async #tellOfCrd({ namespaceUid, nowMs }: Observed, isMissing: boolean): Promise<void> {
+    if (!isMissing) return this.#notices.over("CrdMissing");
+    const message = `The CRD of ${configKind} is not there: kubectl apply -k crds/ of version ${this.#world.version}; the operator waits for it`;
+    await this.#notices.say({ reason: "CrdMissing", message, about: [this.#ownNamespace(namespaceUid)], nowMs });
+  }
+
+  /** The status is the other one's. */
+  async #tellOfOther({ uid, status }: ConfigIdentity, { namespaceUid, nowMs }: Observed): Promise<void> {
+    const other = status.operator?.namespace ?? "";
+    const { namespace } = this.#world;
+    const message = `The operator in namespace ${other} has this config; the one in ${namespace} does nothing until that one is gone. Remove one of the two`;
+    const about = [{ kind: configKind, name: configName, uid }, this.#ownNamespace(namespaceUid)];
+    await this.#notices.say({ reason: "AnotherOperator", message, about, nowMs });
+  }
+
+  async #tellOfStatus({ uid }: ConfigIdentity, nowMs: number): Promise<void> {
+    const message = `The CRD of ${configKind} has no status subresource: kubectl apply -k crds/ of version ${this.#world.version}`;
+    const about = [{ kind: configKind, name: configName, uid }];
+    await this.#notices.say({ reason: "CrdOutdated", message, about, nowMs });
+  }
+
+  #ownNamespace(uid: string) {
+    return { apiVersion: "v1", kind: "Namespace", name: this.#world.namespace, uid };
   }
 
   /** Another installation has the config and renews its Lease; a dead one's place is taken. */
@@ -145,10 +231,11 @@ export class OperandLoop {
     return isAlive(api, operator.namespace, nowMs);
   }
 
-  /** One after the other; certificates wait for the CA that signed them to be stored. */
+  /** One after the other; certificates wait for the CA that signed them to be stored. Only what changes each time it is to go has failed. */
   async #carryOut(steps: Plan["steps"]): Promise<readonly FailedStep[]> {
     const { cluster, log, metrics } = this.#world;
     const failed: FailedStep[] = [];
+    const outdated = new Set<string>();
     const caKey = keyOf({ kind: "Secret", name: names.ca });
     const needCa = new Set([names.caBundle, names.exporterTls, names.gathererTls].map(String));
     for (const step of steps) {
@@ -159,13 +246,17 @@ export class OperandLoop {
         continue;
       }
       const written = await cluster.carryOut(step);
-      metrics.writes.inc({ action, result: written.kind });
+      metrics.writes.inc({ action, result: written.kind === "done" ? "done" : "failed" });
+      if (written.kind === "outdated") outdated.add(keyOf(operand));
       if (written.kind === "done") log.info({ object }, action === "apply" ? "Applied" : "Deleted");
-      else {
+      else if (written.kind === "outdated" && !this.#outdated.has(keyOf(operand))) {
+        log.info({ object, action }, "Changed since it was read, looking again");
+      } else {
         failed.push({ operand, message: written.message });
         log.warn({ object, action, problem: written.message }, "Could not write an object");
       }
     }
+    this.#outdated = outdated;
     return failed;
   }
 
@@ -173,7 +264,7 @@ export class OperandLoop {
     side: Side,
     { live }: Observed,
     decision: Decision,
-    seen: Pick<HealthInput, "plan" | "failed" | "wanted" | "fleet" | "previous">,
+    seen: Pick<HealthInput, "plan" | "failed" | "wanted" | "fleet" | "cause" | "previous">,
   ): Health {
     const isLeft = (operand: Operand) => {
       const found = live.get(keyOf(operand));
@@ -209,7 +300,7 @@ export class OperandLoop {
       settings: config.settings,
       configCreatedMs: config.identity.createdMs,
       lastGatherMs: last === undefined ? undefined : Date.parse(last.startTime),
-      gathererReady: gatherer.state === "ready" && nowMs >= this.#wishes.heldUntilMs,
+      gathererReady: isServing(gatherer) && nowMs >= this.#wishes.heldUntilMs,
       nodes: decisions.node.kind === "install" || (decisions.node.kind === "wait" && node.state !== "off"),
       nodesSettled: this.#movingSinceMs === undefined || nowMs - this.#movingSinceMs >= settleMs,
     };
@@ -247,11 +338,19 @@ export class OperandLoop {
       intervalMs: isManaged ? snapshot.settings.gather.interval : 0,
       lastSuccessMs: lastSuccessMs(requests, config.identity, nowMs),
     });
-    if (isSame(config.identity.status, status)) return;
+    if (isSame(config.identity.status, status)) {
+      this.#undeclared = [];
+      return;
+    }
     const written = await cluster.writeConfigStatus(config.identity.uid, status);
     metrics.writes.inc({ action: "status", result: written.kind });
-    if (written.kind === "failed")
-      throw new Error(`writing the status of ${configKind} ${configName}: ${written.message}`);
+    if (written.kind === "failed") {
+      const message = `writing the status of ${configKind} ${configName}: ${written.message}`;
+      if (written.message.startsWith("404 ")) await this.#tellOfStatus(config.identity, nowMs);
+      throw new Error(message);
+    }
+    this.#notices.over("CrdOutdated");
+    this.#undeclared = [...(written.undeclared ?? [])].sort();
     if (written.undeclared !== undefined)
       log.warn({ fields: written.undeclared }, "The CRD lacks fields of the status, apply the CRDs of this release");
     const about = { kind: configKind, name: configName, uid: config.identity.uid };
@@ -271,6 +370,20 @@ export class OperandLoop {
     wake("gathers");
     wake("uploads");
   }
+}
+
+function takenOver(from: string, to: string): string {
+  const left = "daemonset,deployment,service,serviceaccount,secret,configmap,networkpolicy";
+  return (
+    `The operator in namespace ${from} is gone; the one in ${to} takes over. Extractors and gatherer of the first may still run in ${from}, ` +
+    `and stay until the config goes; take them away: kubectl -n ${from} delete ${left} -l ${managedByLabel}=${fieldManager}, ` +
+    `or, if nothing else is in it, kubectl delete namespace ${from}`
+  );
+}
+
+/** A monitor or policy that cannot be written is told, and no reason not to gather. */
+function isServing({ state, reason, some }: Health): boolean {
+  return state === "ready" || ((reason === "OperandFailed" || reason === "Deploying") && some);
 }
 
 function nextGatherMs(

@@ -10,6 +10,7 @@ import {
   serviceCaName,
 } from "../adapters/cluster.ts";
 import type { Connection } from "../adapters/connection.ts";
+import { endpointSlicePath, gathererEndpoints, gathererSlices, type OriginOf } from "../adapters/endpoints.ts";
 import { Gatherer } from "../adapters/gatherer.ts";
 import { fenced, type Lease } from "../adapters/lease.ts";
 import { InsightsOperator, type WatchRule } from "../adapters/operator.ts";
@@ -35,6 +36,8 @@ export interface OperatorStart {
   /** True: spec.logLevel does not change the level. */
   readonly fixedLevel: boolean;
   readonly gathererOrigin: string;
+  /** Of a pod; default: https at its address. */
+  readonly originOf?: OriginOf;
   readonly readGathererToken: () => Promise<string>;
   readonly nowMs?: () => number;
   readonly resyncMs?: number;
@@ -62,16 +65,20 @@ export async function startOperator(start: OperatorStart): Promise<RunningOperat
     images: start.images,
     version: start.version,
     gatherer: new Gatherer({
-      origin: start.gathererOrigin,
+      origin: () => world.shared.gathererOrigin ?? start.gathererOrigin,
       serverName: `${names.gatherer}.${namespace}.svc`,
       readCa: () => cluster.caBundle(bundlePath),
       readToken: start.readGathererToken,
     }),
+    endpoints: () => gathererEndpoints(api, namespace, start.originOf),
     wake: (loop) => operator.wake(loop),
     setLogLevel: (level) => {
       if (!start.fixedLevel) log.level = levels[level];
     },
-    shared: { snapshot: undefined, seenMs: 0, unreachable: undefined, isGathering: false, upload: undefined },
+    shared: {
+      ...{ snapshot: undefined, seenMs: 0, unreachable: undefined },
+      ...{ isGathering: false, gathererOrigin: undefined, upload: undefined },
+    },
   };
   const operandLoop = new OperandLoop(world);
   const requestLoop = new RequestLoop(world);
@@ -117,6 +124,9 @@ export async function startOperator(start: OperatorStart): Promise<RunningOperat
   };
 }
 
+/** Whoever installs the CRDs after the operator looks at what happens next. */
+const ownKindsMs = 5_000;
+
 const levels = { Normal: "info", Debug: "debug", Trace: "trace" } as const;
 
 /** Namespaced operands by label; Secrets and cluster-scoped ones by name, which is all that the permissions allow. */
@@ -135,12 +145,15 @@ function watchRules(namespace: string): readonly WatchRule[] {
   const byName = operands.filter(({ kind }) => !labelled.some((one) => one === kind));
   const gathers: LoopName = "gathers";
   return [
-    { key, path: configPath },
-    { key: gathers, path: requestPath },
+    { key, path: configPath, maxAbsentMs: ownKindsMs },
+    { key: gathers, path: requestPath, maxAbsentMs: ownKindsMs },
+    { key: gathers, path: endpointSlicePath(namespace), labelSelector: gathererSlices },
     { key, path: featureGatePath, fieldSelector: "metadata.name=cluster" },
     { key, path: clusterVersionPath, fieldSelector: "metadata.name=version" },
     { key, path: apiServerPath, fieldSelector: "metadata.name=cluster" },
     { key, path: collectionPath("ConfigMap", namespace), fieldSelector: `metadata.name=${serviceCaName}` },
+    // By whose pull secrets our pods' images are pulled as well.
+    { key, path: collectionPath("ServiceAccount", namespace), fieldSelector: `metadata.name=${names.operator}` },
     ...labelled.map((kind) => ({
       key,
       path: collectionPath(kind, namespace),

@@ -11,6 +11,7 @@ import {
   orderOf,
   overlong,
   phaseOf,
+  type Queue,
   queueOf,
   runningStatus,
   silenceMs,
@@ -20,6 +21,7 @@ import {
 import { isSame } from "../core/same.ts";
 import { schedule } from "../core/schedule.ts";
 import { elapsedMs, timeText } from "../core/time.ts";
+import { HandoverLoop } from "./handover.ts";
 import type { OperatorWorld, Snapshot } from "./world.ts";
 
 type Managed = Extract<Snapshot, { readonly kind: "managed" }>;
@@ -37,20 +39,26 @@ const freshMs = 5_000;
 
 export class RequestLoop {
   readonly #world: OperatorWorld;
+  readonly #handover: HandoverLoop;
+  /** False while one gatherer takes over from another. */
+  #mayBegin = true;
 
   constructor(world: OperatorWorld) {
     this.#world = world;
+    this.#handover = new HandoverLoop(world);
   }
 
-  /** One look at all RuntimeGathers, and at most one step of one of them. */
+  /** One look at all RuntimeGathers and gatherers, at most one step of a handover and one of a gather. */
   async run(signal: AbortSignal): Promise<Next> {
     const { cluster, nowMs, shared, metrics, wake } = this.#world;
     const { snapshot } = shared;
     if (snapshot === undefined) return { afterMs: pollMs };
     if (snapshot.kind === "hands off") return { afterMs: undefined };
-    const requests = await cluster.requests();
+    const requests = (await cluster.requests()) ?? [];
     const queue = queueOf(requests, nowMs());
     if (isOnDemand(snapshot) && wantedBy(requests) !== snapshot.nodeSide.wantedBy) wake("operands");
+    for (const request of queue.refuse)
+      await this.#end(request, "Refused", `This operator does not know what it asks for: ${request.specProblem}`);
     for (const request of queue.supersede) {
       const message = "Another one waits already; one runs, one waits";
       await this.#write(request, endedStatus(request, "Superseded", "Superseded", message, nowMs()));
@@ -58,6 +66,16 @@ export class RequestLoop {
     }
     for (const request of queue.forget) await cluster.forget(request);
     shared.isGathering = queue.running !== undefined;
+    const isOn = queue.running !== undefined && phaseOf(queue.running) === "Running";
+    const handed = await this.#handover.run(requests, isOn, signal);
+    this.#mayBegin = handed.mayBegin;
+    const { afterMs } = await this.#step(requests, queue, snapshot, signal);
+    const waits = [afterMs, handed.afterMs].filter((ms) => ms !== undefined);
+    return { afterMs: waits.length === 0 ? undefined : Math.min(...waits) };
+  }
+
+  async #step(requests: readonly GatherRequest[], queue: Queue, snapshot: Ours, signal: AbortSignal): Promise<Next> {
+    const { nowMs } = this.#world;
     const tooLong = queue.running === undefined ? undefined : overlong(queue.running, nowMs());
     if (queue.running !== undefined && tooLong !== undefined) return this.#end(queue.running, "TookTooLong", tooLong);
     if (queue.running !== undefined && phaseOf(queue.running) === "Deploying")
@@ -95,6 +113,8 @@ export class RequestLoop {
     if (snapshot.kind === "not managed") return this.#wait(request, "NotManaged", snapshot.why, undefined);
     if (!snapshot.gathererReady)
       return this.#wait(request, "GathererNotReady", "The gatherer is not ready", dueRetryMs);
+    if (!this.#mayBegin)
+      return this.#wait(request, "GathererNotReady", "A new gatherer takes over from an older one", pollMs);
     const leftMs = startableAtMs - nowMs();
     if (leftMs > 0)
       return this.#wait(request, "Pending", `Gathers begin at least ${distanceMs / 1000} s apart`, leftMs);
@@ -131,7 +151,7 @@ export class RequestLoop {
     // An operands' loop that sees nothing any more does not hold the gather for ever.
     const seenMs = isOutOfPatience(request, readyTimeoutMs, nowMs()) ? nowMs() : shared.seenMs;
     const deployment = deploymentOf({ ...{ request, nodes, view, readyTimeoutMs }, nowMs: seenMs });
-    if (deployment.kind === "wait") return this.#lookAgain();
+    if (deployment.kind === "wait" || !this.#mayBegin) return this.#lookAgain();
     const { nodes: asks, problem } = deployment;
     const answer = await gatherer.post(
       orderOf(request, settings, { nodes: asks, problem, goes: lifecycle === "OnDemand" }),
@@ -284,6 +304,7 @@ export class RequestLoop {
     if (attempts >= maxAttempts)
       return this.#end(request, "Interrupted", "The gatherer was restarted during the gather, twice");
     if (snapshot.kind === "not managed") return this.#end(request, "NotManaged", snapshot.why);
+    if (!this.#mayBegin) return { afterMs: pollMs };
     if (mustDeploy(request, snapshot)) {
       await this.#write(request, deployingStatus(request, this.#world.nowMs()));
       return { afterMs: pollMs };

@@ -50,6 +50,21 @@ test("a run is known by its id while it runs, when it is done, and after a resta
     assert.is((await next.journal.readInventory())?.gather, "uid-1");
   }));
 
+test("an inventory of before goes with a gather of a config that wants none, and stays with one that asks no node", () =>
+  inWorld({ pods: [{}], exporter: knowing, extractors: { "node-1": "127.0.0.1" } }, async (world) => {
+    const gather = async (id: string, changes: Partial<typeof order>) => {
+      const { runs, journal } = await runsIn(world);
+      runs.start({ ...order, id, ...changes });
+      await finished(runs, id);
+      await runs.stop();
+      return (await journal.readInventory())?.gather;
+    };
+    const journal = await Journal.open(world.directory);
+    await journal.writeInventory({ gather: "of before", gatheredAtMs: 5, rows: [] });
+    assert.is(await gather("no node", { runtimeInfo: false, inventory: false }), "of before");
+    assert.is(await gather("none wanted", { inventory: false }), undefined);
+  }));
+
 test("a run that is stopped leaves no archive, is Interrupted after a restart, and can be started once more", () => {
   let hangs = true;
   const exporter: RequestListener = (request, response) => {

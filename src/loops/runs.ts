@@ -19,25 +19,30 @@ export interface RunsOptions {
 
 const defaultHoldMs = 5 * 60_000;
 
+/** A gather that waits for the node side, or did so last. */
+interface Held {
+  readonly id: string;
+  state: "waiting" | "released" | "given up";
+  release(report: NodeSideReport): void;
+}
+
 export class GatherRuns {
   readonly #options: RunsOptions;
   readonly #stop = new AbortController();
   #running: { readonly id: string; readonly done: Promise<void> } | undefined;
-  /** The gather that waits for the node side, or did so last; a report that comes twice is none of a stranger's. */
-  #held:
-    | { readonly id: string; state: "waiting" | "released" | "given up"; release(report: NodeSideReport): void }
-    | undefined;
+  /** A report that comes twice is none of a stranger's. */
+  #held: Held | undefined;
 
   constructor(options: RunsOptions) {
     this.#options = options;
   }
 
-  /** Starts a gather unless its id is known already or another one runs; an interrupted one is started again. */
+  /** Starts a gather unless its id is known already, another one runs or this process ends; an interrupted one is started again. */
   start(order: GatherOrder): Started {
     if (this.#running?.id === order.id) return "same";
     const known = this.#options.journal.find(order.id);
     if (known !== undefined && known.phase !== "Interrupted") return "same";
-    if (this.#running !== undefined) return "busy";
+    if (this.#running !== undefined || this.#stop.signal.aborted) return "busy";
     this.#running = { id: order.id, done: this.#run(order) };
     return "started";
   }
@@ -57,10 +62,16 @@ export class GatherRuns {
     return "released";
   }
 
-  /** Ends the running gather; it stays without outcome, so that the next process calls it Interrupted. */
+  /**
+   * Ends the running gather and begins none any more. It stays without outcome, so that the next process calls it Interrupted, and so
+   * does this one for as long as it is asked.
+   */
   async stop(): Promise<void> {
     this.#stop.abort();
-    await this.#running?.done;
+    const { id, done } = this.#running ?? {};
+    await done;
+    const known = id === undefined ? undefined : this.#options.journal.find(id);
+    if (known?.phase === "Running") this.#options.journal.remember({ ...known, phase: "Interrupted" });
   }
 
   async #run(order: GatherOrder): Promise<void> {
@@ -88,6 +99,8 @@ export class GatherRuns {
         await journal.writeInventory(inventory).catch((cause: unknown) => {
           log.error({ err: cause }, "The inventory of a gather could not be kept");
         });
+      // The config wants none; a gather that asks no node says nothing of that.
+      else if (order.runtimeInfo && !order.inventory) await journal.removeInventory();
       await journal.write(finished);
     } catch (cause) {
       if (signal.aborted) log.info("Gather interrupted");
@@ -127,7 +140,7 @@ export class GatherRuns {
     const { signal } = this.#stop;
     signal.throwIfAborted();
     const { promise, resolve } = Promise.withResolvers<readonly string[] | undefined>();
-    const held = { id, state: "waiting" as const, release: ({ problems }: NodeSideReport) => resolve(problems) };
+    const held: Held = { id, state: "waiting", release: ({ problems }) => resolve(problems) };
     this.#held = held;
     const wake = () => resolve(undefined);
     const timer = setTimeout(wake, holdMs);
@@ -137,7 +150,7 @@ export class GatherRuns {
     signal.removeEventListener("abort", wake);
     signal.throwIfAborted();
     if (problems !== undefined) return problems;
-    this.#held = { ...held, state: "given up" };
+    held.state = "given up";
     return [`the operator did not say within ${holdMs / 1000} s that the extractors are gone`];
   }
 }

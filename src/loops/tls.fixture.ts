@@ -19,6 +19,7 @@ const input: Omit<DesiredInput, "servedByServiceCa"> = {
     accountUids: { node: "a", gatherer: "b" },
     unserved: new Set<never>(),
     priorityClass: undefined,
+    pullSecrets: { node: [], gatherer: [] },
   },
   images: { extractor: "e", exporter: "x", proxy: "p", gatherer: "g" },
   ...{ settings: defaultSettings, tls: intermediateTls },

@@ -1,12 +1,13 @@
 /** What is to become of both sides: the decisions, the certificates, and the objects made of them. */
 import type { KubeObject } from "../api/object.ts";
+import { pullSecretsOf } from "../api/pull-secrets.ts";
 import type { GatherRequest } from "../api/request.ts";
 import type { Decision } from "../core/decide.ts";
 import { desiredGathererSide, desiredNodeSide } from "../core/desired.ts";
 import type { DesiredInput } from "../core/desired-input.ts";
 import { keyOf, names, operands, type Side, workloads } from "../core/operands.ts";
 import { isOurs, type Live, type Wish } from "../core/plan.ts";
-import { daemonSetKey, isWanted, keptBack, type Observed, type Present } from "./observed.ts";
+import { daemonSetKey, type Inputs, isWanted, keptBack, type Observed, type Present } from "./observed.ts";
 import { keepCertificates, type Missing, type TlsState } from "./tls.ts";
 import type { OperatorWorld } from "./world.ts";
 
@@ -38,16 +39,22 @@ export class WishMaker {
   async of(observed: Observed, config: Present, decisions: Readonly<Record<Side, Decision>>): Promise<Wishes> {
     const { namespace, images, shared, log } = this.#world;
     const plain = (decision: Decision): Wish => ({ kind: decision.kind === "remove" ? "remove" : "keep" });
-    const drop = new Set(isWanted(config, observed.requests) ? [] : [daemonSetKey]);
-    // An unknown gate says nothing about extractors that were there for a gather only.
-    const keepsOthers = decisions.node.reason === "GateUnknown" && drop.size > 0;
+    const drop = new Set(isWanted(config, observed) ? [] : [daemonSetKey]);
+    // What is not known says nothing about extractors that were there for a gather only.
+    const isUnread = observed.inputs === undefined && decisions.node.kind === "install";
+    const keepsOthers = (decisions.node.reason === "GateUnknown" || isUnread) && drop.size > 0;
     const wishes: Readonly<Record<Side, Wish>> = {
       node: keepsOthers ? { kind: "keep", drop } : plain(decisions.node),
       gatherer: plain(decisions.gatherer),
     };
-    if (config.kind !== "valid" || decisions.gatherer.kind !== "install")
+    const { requests, live, nowMs, unserved, inputs } = observed;
+    if (config.kind !== "valid" || decisions.gatherer.kind !== "install" || inputs === undefined)
       return { wishes, certificates: undefined, afterMs: undefined };
-    const { requests, live, nowMs, unserved, tls, serviceCa, priorityClass } = observed;
+    const { tls, serviceCa, priorityClass } = inputs;
+    const pullSecrets = {
+      node: pullSecretsOfPods(inputs, live, "node"),
+      gatherer: pullSecretsOfPods(inputs, live, "gatherer"),
+    };
     const withNodes = decisions.node.kind === "install";
     const certificates = await keepCertificates({
       live,
@@ -76,7 +83,7 @@ export class WishMaker {
     if (certificates !== undefined && certificates.issued.length > 0)
       log.info({ issued: certificates.issued }, "Issued certificates");
     const input: DesiredInput = {
-      ...{ namespace, images, unserved, tls, priorityClass, accountUids },
+      ...{ namespace, images, unserved, tls, priorityClass, accountUids, pullSecrets },
       servedByServiceCa: certificates?.servedByServiceCa ?? new Set(),
       settings: config.settings,
       configUid: config.identity.uid,
@@ -105,6 +112,17 @@ export class WishMaker {
 function accountUid(live: ReadonlyMap<string, Live>, side: Side): string {
   const found = live.get(keyOf(workloads[side].account));
   return found?.kind === "present" && isOurs(found.object) ? (found.object.metadata.uid ?? "") : "";
+}
+
+/**
+ * Those of the operator's own image, and with them those of the pods' account, which the API server would leave out. Empty when the
+ * operator has none: then the pods have those of their account, whoever gave it them.
+ */
+function pullSecretsOfPods({ pullSecrets }: Inputs, live: Observed["live"], side: Side): readonly string[] {
+  if (pullSecrets.length === 0) return [];
+  const account = live.get(keyOf(workloads[side].account));
+  const own = account?.kind === "present" ? pullSecretsOf(account.object) : [];
+  return [...new Set([...pullSecrets, ...own])].sort();
 }
 
 function lastGatherMsOf(requests: readonly GatherRequest[]): number | undefined {

@@ -1,6 +1,7 @@
 /** What the operator's loops share: their adapters, and what each of them knows that another needs. */
 import type { Cluster } from "../adapters/cluster.ts";
 import type { Api } from "../adapters/connection.ts";
+import type { Endpoint } from "../adapters/endpoints.ts";
 import type { Gatherer } from "../adapters/gatherer.ts";
 import type { LoopName, OperatorMetrics } from "../adapters/operator-metrics.ts";
 import type { Logger } from "../adapters/telemetry.ts";
@@ -13,6 +14,8 @@ export interface OperatorWorld {
   readonly api: Api;
   readonly cluster: Cluster;
   readonly gatherer: Gatherer;
+  /** All that our Service knows of, ready or not. */
+  readonly endpoints: () => Promise<readonly Endpoint[]>;
   readonly images: Images;
   readonly namespace: string;
   readonly version: string;
@@ -36,6 +39,8 @@ export interface Shared {
   unreachable: { readonly sinceMs: number; readonly message: string } | undefined;
   /** Serving certificates do not change while a gather runs. */
   isGathering: boolean;
+  /** Of the one gatherer to be asked while there are several; undefined: whichever their Service leads to. */
+  gathererOrigin: string | undefined;
   /** What the status says, or is about to say, of the last upload; undefined without a config of ours. */
   upload: { readonly configUid: string; readonly last: LastUpload | undefined } | undefined;
 }
