@@ -14,10 +14,14 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { homedir } from "node:os";
 import { basename, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { type BuildOptions, build, type Plugin } from "esbuild";
+import { z } from "zod";
 import { cacheDir, cargoEnv, cloneDir } from "./cache.ts";
+import { type Architecture, ownArchitecture, rustTargets } from "./images/architecture.ts";
+import { crossTools } from "./images/cross.ts";
 import { type Log, withLock } from "./lock.ts";
 
 const run = promisify(execFile);
@@ -26,6 +30,11 @@ const run = promisify(execFile);
 export const bundles = ["main", "gatherer"] as const;
 /** The Rust programs of the node image. */
 export const nodePrograms = ["extractor_server", "exporter"] as const;
+
+/** Of this clone, as package.json says. */
+export const packageVersion = z
+  .object({ version: z.string() })
+  .parse(JSON.parse(readFileSync(join(cloneDir, "package.json"), "utf8"))).version;
 
 export const say: Log = (line) => console.error(`  ${line}`);
 
@@ -47,6 +56,16 @@ const clientOfBaseClass: Plugin = {
 /** Node has no `require` in modules, and bundled CommonJS packages ask for built-ins by it. */
 const banner = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
+/** The programs read their version from package.json; nothing else of it belongs into a bundle. */
+const versionOf = (version: string): Plugin => ({
+  name: "version of the bundle",
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /\/package\.json$/ }, ({ path }) =>
+      path === join(cloneDir, "package.json") ? { contents: JSON.stringify({ version }), loader: "json" } : undefined,
+    );
+  },
+});
+
 /** How every program is bundled. */
 export const bundleOptions: BuildOptions = {
   absWorkingDir: cloneDir,
@@ -65,21 +84,27 @@ export const bundleOptions: BuildOptions = {
 /**
  * The folder with one minified module per program, `main.js` and `gatherer.js`, and the licence texts of the packages inside.
  * Source maps lie beside them and stay out of the image: with the same sources they are the same, so a stack trace can be read later.
+ * Programs that call themselves by another version than this clone's lie in a folder of that version.
  */
-export async function buildBundles(log: Log = say): Promise<string> {
+export async function buildBundles(log: Log = say, version = packageVersion): Promise<string> {
   const startedMs = Date.now();
-  const outdir = join(cloneDir, "dist");
+  const outdir = version === packageVersion ? join(cloneDir, "dist") : join(cloneDir, "dist", version);
   const result = await build({
     ...bundleOptions,
+    plugins: [...(bundleOptions.plugins ?? []), versionOf(version)],
     entryPoints: bundles.map((name) => join("src", "bin", `${name}.ts`)),
     outdir,
     sourcemap: "external",
     legalComments: "external",
+    metafile: true,
     write: false,
   });
+  const inputs = Object.values(result.metafile.outputs).flatMap(({ inputs: used }) => Object.keys(used));
   mkdirSync(outdir, { recursive: true });
-  const kept = new Set(result.outputFiles.map(({ path }) => basename(path)));
-  for (const old of readdirSync(outdir)) if (!kept.has(old)) rmSync(join(outdir, old), { recursive: true });
+  const kept = new Set([inputsFile, ...result.outputFiles.map(({ path }) => basename(path))]);
+  const old = readdirSync(outdir, { withFileTypes: true }).filter((entry) => entry.isFile() && !kept.has(entry.name));
+  for (const { name } of old) rmSync(join(outdir, name));
+  writeFileSync(join(outdir, inputsFile), JSON.stringify([...new Set(inputs)].sort()));
   let changed = 0;
   for (const { path, contents } of result.outputFiles) {
     if (existsSync(path) && readFileSync(path).equals(contents)) continue;
@@ -93,34 +118,76 @@ export async function buildBundles(log: Log = say): Promise<string> {
   return outdir;
 }
 
+const inputsFile = "inputs.json";
+
+/** The files that the bundles in that folder were made of, by their paths from the clone's root. */
+export const bundleInputs = (dir: string): readonly string[] =>
+  z.array(z.string()).parse(JSON.parse(readFileSync(join(dir, inputsFile), "utf8")));
+
+/** What compiles the node programs for an architecture. */
+interface Compiler {
+  readonly rustc: string;
+  /** Its C library, which is linked in. */
+  readonly libc: string;
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  /** Of cargo. */
+  readonly targetDir: string;
+  /** The folder below it where the programs will be. */
+  readonly products: string;
+}
+
+/** The machine's own, or Debian's for another architecture. */
+async function compilerFor(architecture: Architecture, log: Log): Promise<Compiler> {
+  if (architecture === ownArchitecture) {
+    const { stdout } = await run("cc", ["-print-file-name=libc.a"]);
+    const targetDir = cacheDir("cargo-target");
+    return { rustc: "rustc", libc: stdout.trim(), args: [], env: {}, targetDir, products: "release" };
+  }
+  const { rustc, linker, libc } = await crossTools(log);
+  const target = rustTargets[architecture];
+  return {
+    rustc,
+    libc: libc.file,
+    args: ["--target", target],
+    env: { RUSTC: rustc, [`${cargoVariable(target)}_LINKER`]: linker },
+    targetDir: cacheDir(`cargo-target-${architecture}`),
+    products: join(target, "release"),
+  };
+}
+
+const cargoVariable = (target: string): string => `CARGO_TARGET_${target.toUpperCase().replaceAll("-", "_")}`;
+
 /** The folder with the static programs `extractor_server` and `exporter`; what was built from the same sources is taken from the cache. */
-export async function buildNodePrograms(log: Log = say): Promise<string> {
+export async function buildNodePrograms(log: Log = say, architecture = ownArchitecture): Promise<string> {
   const startedMs = Date.now();
-  const dir = cacheDir("node-programs", await sourceKey());
+  const compiler = await compilerFor(architecture, log);
+  const dir = cacheDir("node-programs", await sourceKey(compiler));
   const present = () => nodePrograms.every((name) => existsSync(join(dir, name)));
+  const forOther = architecture === ownArchitecture ? "" : ` for ${architecture}`;
   if (present()) {
-    log("Node programs are fresh");
+    log(`Node programs${forOther} are fresh`);
     return dir;
   }
   // The lock covers the copying too: cargo's own ends with the build, and another clone may build over the product.
-  await withLock(join(cacheDir("cargo-target"), ".programs-lock"), log, async () => {
+  await withLock(join(compiler.targetDir, ".programs-lock"), log, async () => {
     if (present()) return;
-    log("Building the node programs (cargo, about a minute when nothing is cached) ...");
-    await cargo(["build", "--release", "--locked", ...nodePrograms.flatMap((name) => ["--bin", name])]);
+    log(`Building the node programs${forOther} (cargo, about a minute when nothing is cached) ...`);
+    await cargo(["build", "--release", "--locked", ...nodePrograms.flatMap((name) => ["--bin", name])], compiler);
     for (const name of nodePrograms) {
-      copyFileSync(join(cacheDir("cargo-target"), "release", name), join(dir, `.${name}`));
+      copyFileSync(join(compiler.targetDir, compiler.products, name), join(dir, `.${name}`));
       renameSync(join(dir, `.${name}`), join(dir, name));
     }
   });
   const sizes = nodePrograms.map((name) => `${name} ${megabytes(readFileSync(join(dir, name)).length)}`);
-  log(`Node programs built: ${sizes.join(", ")} (${seconds(startedMs)})`);
+  log(`Node programs${forOther} built: ${sizes.join(", ")} (${seconds(startedMs)})`);
   return dir;
 }
 
-async function cargo(args: readonly string[]): Promise<void> {
-  const child = spawn("cargo", args, {
+async function cargo(args: readonly string[], compiler: Compiler): Promise<void> {
+  const child = spawn("cargo", [...args, ...compiler.args], {
     cwd: join(cloneDir, "extractor"),
-    env: cargoEnv(),
+    env: { ...(await releaseEnv(compiler)), ...compiler.env, CARGO_TARGET_DIR: compiler.targetDir },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";
@@ -136,13 +203,43 @@ async function cargo(args: readonly string[]): Promise<void> {
 
 const cargoMissing = "cargo is missing: install Rust (rustup.rs) and put ~/.cargo/bin on the PATH";
 
-/** Same sources and same compiler, same key. */
-async function sourceKey(): Promise<string> {
-  const root = join(cloneDir, "extractor");
-  const compiler = await run("rustc", ["-vV"], { cwd: root }).catch((cause: Error) => {
-    throw new Error(cargoMissing, { cause });
+/** What `rustc -vV` says in the workspace of the node programs. */
+async function versionOfRust(rustc: string): Promise<string> {
+  const { stdout } = await run(rustc, ["-vV"], { cwd: join(cloneDir, "extractor") }).catch((cause: Error) => {
+    throw rustc === "rustc" ? new Error(cargoMissing, { cause }) : cause;
   });
-  const hash = createHash("sha256").update(compiler.stdout);
+  return stdout;
+}
+
+/**
+ * Cargo's environment for what is shipped: the places of messages about panics are named without the folders of this machine,
+ * so that the same sources and compiler are the same bytes elsewhere.
+ */
+export async function releaseEnv(
+  { rustc, args }: Pick<Compiler, "rustc" | "args"> = { rustc: "rustc", args: [] },
+): Promise<NodeJS.ProcessEnv> {
+  const said = await versionOfRust(rustc);
+  const target = args.at(-1) ?? /^host: (.*)$/m.exec(said)?.[1] ?? "";
+  const commit = /^commit-hash: (.*)$/m.exec(said)?.[1] ?? "";
+  const { stdout } = await run(rustc, ["--print", "sysroot"], { cwd: join(cloneDir, "extractor") });
+  const renamed = [
+    [join(process.env.CARGO_HOME ?? join(homedir(), ".cargo"), "registry", "src"), "/crates"],
+    // Where the compiler's own sources are installed, it would name them there.
+    [join(stdout.trim(), "lib/rustlib/src/rust"), `/rustc/${commit}`],
+  ];
+  // Joined with the flags of extractor/.cargo/config.toml, which RUSTFLAGS would replace.
+  const flags = `${cargoVariable(target)}_RUSTFLAGS`;
+  return { ...cargoEnv(), [flags]: renamed.map(([from, to]) => `--remap-path-prefix=${from}=${to}`).join(" ") };
+}
+
+/** Same sources, same compiler and same C library, which is linked in, same key; where they lie does not matter. */
+async function sourceKey({ rustc, libc, args }: Compiler): Promise<string> {
+  const root = join(cloneDir, "extractor");
+  const hash = createHash("sha256")
+    .update(await versionOfRust(rustc))
+    .update("renamed\0")
+    .update(args.join(" "));
+  if (existsSync(libc)) hash.update(readFileSync(libc));
   for (const file of sourcesBelow(root)) {
     hash
       .update(`${relative(root, file)}\0`)

@@ -34,8 +34,23 @@ export function checks({ fix }: { readonly fix: boolean }): Step[] {
         ...(fix ? [] : ["--", "--check"]),
       ],
     },
+    {
+      name: "versions agree",
+      report: "exit code",
+      command: ["node", "hack/release/versions.ts", ...(fix ? [] : ["--check"])],
+    },
+    { name: "actionlint", report: "exit code", command: ["node", "hack/release/workflows.ts"] },
     { name: "crds are fresh", report: "exit code", command: ["node", "hack/crds.ts", ...(fix ? [] : ["--check"])] },
-    { name: "bundle is fresh", report: "exit code", command: ["node", "hack/bundle.ts", ...(fix ? [] : ["--check"])] },
+    {
+      name: "bundle is fresh",
+      report: "exit code",
+      command: ["node", "hack/bundle/cli.ts", ...(fix ? [] : ["--check"])],
+    },
+    {
+      name: "docs/permissions.md and docs/api.md are fresh",
+      report: "exit code",
+      command: ["node", "hack/docs/write.ts", ...(fix ? [] : ["--check"])],
+    },
     {
       name: "docs/samples.md is fresh",
       report: "exit code",

@@ -1,22 +1,27 @@
 /**
- * The whole product on a cluster of this machine: `npm run demo`, taken down by `npm run demo:down`.
- * Needs root, cargo and Go; installs missing Debian packages. Leaves a two-node cluster called `demo` and an archive in this folder.
+ * The whole product on a cluster of this machine: `npm run demo`, or `npm run demo -- --olm` where OLM installs the operator, taken down by
+ * `npm run demo:down`. Needs root, cargo and Go; installs missing Debian packages. Leaves a two-node cluster called `demo` and an archive in this folder.
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isDeepStrictEqual, parseArgs } from "node:util";
+import { parseArgs } from "node:util";
+import { gather } from "../e2e/node/world.ts";
 import { applySamples, buildSampleImages } from "../e2e/samples/apply.ts";
-import { type Expected, loadSamples, type Sample } from "../e2e/samples/samples.ts";
+import { compareInventory } from "../e2e/samples/inventory.ts";
+import { loadSamples, type Sample } from "../e2e/samples/samples.ts";
 import type { InventoryRow } from "../src/api/gather.ts";
+import { packageVersion } from "./build.ts";
 import { cloneDir } from "./cache.ts";
 import { type Cluster, down, up } from "./cluster/cluster.ts";
 import { buildImages } from "./images/images.ts";
 import { kubectl, waitFor } from "./kubectl.ts";
+import { startOlm } from "./olm/olm.ts";
+import { catalogueOf, removeSubscription, subscribe, waitForVersion } from "./olm/subscription.ts";
 import { preflight } from "./preflight.ts";
 import { openReader } from "./reader.ts";
 import { table } from "./table.ts";
 
-const usage = "usage: npm run demo | npm run demo:down";
+const usage = "usage: npm run demo [-- --olm] | npm run demo:down";
 const name = "demo";
 const namespace = "runtime-insights";
 const gateOn = '{"spec":{"featureSet":"TechPreviewNoUpgrade"}}';
@@ -37,7 +42,7 @@ async function show(cluster: Cluster, args: readonly string[], input?: string): 
   return output;
 }
 
-async function demo(): Promise<void> {
+async function demo({ olm }: { readonly olm: boolean }): Promise<void> {
   const startedMs = Date.now();
   await step("Checking this machine", () => preflight({ need: "cluster", install: true }));
   const cluster = await step(`Cluster "${name}" with two nodes`, () => up({ name, nodes: 2 }));
@@ -49,8 +54,10 @@ async function demo(): Promise<void> {
     for (const archive of new Set(images.map((image) => image.archive))) await cluster.importImage(archive);
   });
   const samples = await loadSamples();
-  await step("Starting clean: no config, feature gate off", () => startClean(cluster));
-  await step("Installing the operator, as an administrator would", () => install(cluster));
+  await step("Starting clean: no config, feature gate off", () => startClean(cluster, { olm }));
+  if (olm)
+    await step("Installing the operator by OLM, from a catalogue of this clone's bundle", () => subscribeTo(cluster));
+  else await step("Installing the operator, as an administrator would", () => install(cluster));
   await step(`Starting ${samples.length} sample pods in several namespaces on both nodes`, () => applySamples(cluster));
   await step("Creating the config while the feature gate is off: shapes are gathered, no node is touched", () =>
     gateOff(cluster),
@@ -71,9 +78,11 @@ async function demo(): Promise<void> {
 }
 
 /** Also on a cluster that an earlier demo left: only a throw-away cluster may have its FeatureGate object made anew. */
-async function startClean(cluster: Cluster): Promise<void> {
+async function startClean(cluster: Cluster, { olm }: { readonly olm: boolean }): Promise<void> {
   await show(cluster, ["delete", "insightsruntimeextractor", "cluster", "--ignore-not-found"]).catch(() => undefined);
   await kubectl(cluster, ["delete", "runtimegathers", "--all"]).catch(() => undefined);
+  await removeSubscription(cluster);
+  if (olm) await kubectl(cluster, ["delete", "-k", join(cloneDir, "manifests"), "--ignore-not-found"]);
   await kubectl(cluster, ["delete", "featuregate", "cluster", "--ignore-not-found"]);
   await kubectl(
     cluster,
@@ -92,6 +101,15 @@ async function install(cluster: Cluster): Promise<void> {
   await show(cluster, ["apply", "-k", join(cloneDir, "manifests")]);
   await kubectl(cluster, ["-n", namespace, "rollout", "restart", "deployment/runtime-insights-operator"]);
   await show(cluster, ["-n", namespace, "rollout", "status", "deployment/runtime-insights-operator", "--timeout=180s"]);
+}
+
+async function subscribeTo(cluster: Cluster): Promise<void> {
+  const olm = await startOlm(cluster);
+  const catalogue = join(cluster.dir, "catalogue");
+  await olm.serve(await catalogueOf(catalogue, [{ version: packageVersion }]));
+  await subscribe(cluster);
+  await waitForVersion(olm, cluster, packageVersion);
+  await show(cluster, ["-n", namespace, "get", "subscriptions.operators.coreos.com,csv,installplans"]);
 }
 
 async function gateOff(cluster: Cluster): Promise<void> {
@@ -114,10 +132,14 @@ async function turnGateOn(cluster: Cluster): Promise<void> {
   await show(cluster, ["-n", namespace, "get", "daemonsets"]);
 }
 
+/** Asked again where the schedule's own gather took its place, as a user would. */
 async function gatherNow(cluster: Cluster): Promise<void> {
-  const request = join(cloneDir, "docs/examples/gather.yaml");
-  const created = await show(cluster, ["create", "-f", request, "-o", "name"]);
-  await show(cluster, ["wait", created.trim(), "--for=condition=Succeeded", "--timeout=240s"]);
+  console.log("  $ kubectl create -f docs/examples/gather.yaml");
+  const { metadata, status } = await gather(cluster);
+  await show(cluster, ["get", "runtimegather", metadata.name]);
+  const succeeded = status?.conditions?.find(({ type }) => type === "Succeeded");
+  if (succeeded?.status !== "True")
+    throw new Error(`${metadata.name} did not succeed: ${succeeded?.reason ?? "no condition"}`);
 }
 
 async function results(cluster: Cluster): Promise<readonly InventoryRow[]> {
@@ -140,35 +162,22 @@ function compare(
   samples: readonly Sample[],
   rows: readonly InventoryRow[],
 ): { readonly lines: string[][]; readonly wrong: number } {
-  const lines = samples.flatMap((sample) =>
-    sample.containers.map((container) => {
-      const row = rows.find(
-        (one) => one.namespace === sample.namespace && one.pod === sample.name && one.container === container.name,
-      );
-      const found = row === undefined ? undefined : answerOf(row);
-      const right = isDeepStrictEqual(found, answerOf(container.expected));
-      const { os, kind, runtimes } = found ?? { os: "", kind: "", runtimes: "" };
-      return [sample.namespace, sample.name, container.name, os, kind, runtimes, right ? "right" : "WRONG"];
-    }),
-  );
-  return { lines, wrong: lines.filter((line) => line.at(-1) === "WRONG").length };
-}
-
-function answerOf({ os, osVersion, kind, kindVersion, kindImplementer, runtimes }: Expected) {
-  // Python's version begins with the word, as in OpenShift's archive.
-  const version = kindVersion.startsWith(kind) ? kindVersion : `${kind} ${kindVersion}`;
-  return {
-    os: `${os} ${osVersion}`.trim(),
-    kind: `${version} ${kindImplementer}`.trim(),
-    runtimes: runtimes.join(", "),
-  };
+  const compared = compareInventory(samples, rows);
+  const lines = compared.map(({ namespace, pod, container, os, kind, runtimes, isRight }) => [
+    ...[namespace, pod, container, os, kind, runtimes],
+    isRight ? "right" : "WRONG",
+  ]);
+  return { lines, wrong: compared.filter(({ isRight }) => !isRight).length };
 }
 
 async function main(): Promise<void> {
-  const { positionals } = parseArgs({ allowPositionals: true, options: {} });
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { olm: { type: "boolean", default: false } },
+  });
   const [command] = positionals;
   if (positionals.length !== 1 || (command !== "up" && command !== "down")) throw new Error(usage);
-  if (command === "up") await demo();
+  if (command === "up") await demo(values);
   else await down(name);
 }
 

@@ -6,8 +6,11 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import type { ContainerRuntimeClient } from "testcontainers";
 import { Agent, request } from "undici";
+import { z } from "zod";
 import { cgroupOf, removeCgroups } from "./cluster/cgroups.ts";
+import { findEngine } from "./cluster/engine.ts";
 import { background, endTogether, initStart } from "./cluster/init-script.ts";
 import { inMachine, isAlive, type ProcessId, startMachine, stopMachines } from "./cluster/machine.ts";
 import { stateRoot } from "./cluster/state.ts";
@@ -18,6 +21,8 @@ import { type Log, withLock } from "./lock.ts";
 const run = promisify(execFile);
 
 export interface DockerEngine {
+  /** False: it is the one that DOCKER_HOST names, which may be able to do more. */
+  readonly isOwn: boolean;
   /** What its clients, testcontainers among them, have to find in their environment; RUNTIME_INSIGHTS_HOST_ADDRESS is this machine as containers reach it. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -29,8 +34,24 @@ const hostInterface = "ri-docker";
 /** No cluster can have this name. */
 const cgroupName = "_docker";
 
-/** Runs `work` beside a fresh engine, the only one of this project on this machine, and takes the engine away with all its containers. Throws when anybody asked the engine for an image that it does not have. */
+/** Runs `work` beside the engine that DOCKER_HOST names, which is left as it is but for what `work` does, else beside one of its own as `withOwnDocker` does. */
 export async function withDocker<T>(log: Log, work: (engine: DockerEngine) => Promise<T>): Promise<T> {
+  if (process.env.DOCKER_HOST === undefined) return withOwnDocker(log, work);
+  const address = process.env.RUNTIME_INSIGHTS_HOST_ADDRESS ?? (await gatewayOf(await findEngine()));
+  return work({ isOwn: false, environment: { RUNTIME_INSIGHTS_HOST_ADDRESS: address } });
+}
+
+/** This machine as containers reach it where the engine runs on it. */
+async function gatewayOf({ container: { dockerode } }: ContainerRuntimeClient): Promise<string> {
+  const { IPAM } = await dockerode.getNetwork("bridge").inspect();
+  const { Config } = z.object({ Config: z.array(z.object({ Gateway: z.string().optional() })) }).parse(IPAM);
+  const gateway = Config.find(({ Gateway }) => Gateway !== undefined)?.Gateway;
+  if (gateway === undefined) throw new Error("the Docker engine's network bridge has no gateway");
+  return gateway;
+}
+
+/** Runs `work` beside a fresh engine, the only one of this project on this machine, and takes the engine away with all its containers. Throws when anybody asked the engine for an image that it does not have. */
+export async function withOwnDocker<T>(log: Log, work: (engine: DockerEngine) => Promise<T>): Promise<T> {
   const dir = join(dirname(stateRoot()), "docker");
   const lock = `${dir}.lock`;
   mkdirSync(dirname(dir), { recursive: true });
@@ -65,6 +86,7 @@ async function start(dir: string, lock: string, log: Log): Promise<DockerEngine>
   await waitUntilReady(dir, socket, init);
   log(`Docker ${versions["docker.io"] ?? ""} of the tests is up (${((Date.now() - startedMs) / 1000).toFixed(1)} s)`);
   return {
+    isOwn: true,
     environment: {
       DOCKER_HOST: `unix://${socket}`,
       TESTCONTAINERS_HOST_OVERRIDE: engineAddress,

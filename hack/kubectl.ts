@@ -45,6 +45,15 @@ export async function waitFor<T>(
   throw new Error(`waiting for ${what}: not within ${timeoutMs / 1000} s`, { cause: lastError });
 }
 
+/** Our CRDs, for `waitForKinds`. */
+export const ownKinds = ["crd", "-l", "app.kubernetes.io/part-of=runtime-insights"] as const;
+
+/** Waits until the CRDs of that selection are served; `kubectl wait` alone gives up on one that has no conditions yet. */
+export async function waitForKinds(access: Access, selection: readonly string[]): Promise<void> {
+  const wait = ["wait", "--for=condition=Established", "--timeout=5s", ...selection];
+  await waitFor(`kubectl ${wait.join(" ")}`, () => kubectl(access, wait), { timeoutMs: 60_000, everyMs: 200 });
+}
+
 export interface Forward {
   /** On 127.0.0.1 of this machine. */
   readonly port: number;

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { type Access, kubectl } from "./kubectl.ts";
+import { type Access, kubectl, waitForKinds } from "./kubectl.ts";
 
 const run = promisify(execFile);
 const moduleName = "github.com/prometheus-operator/prometheus-operator";
@@ -18,5 +18,5 @@ export async function applyMonitoringKinds(access: Access): Promise<void> {
     join(Dir, `example/prometheus-operator-crd/monitoring.coreos.com_${plural}.yaml`),
   ]);
   await kubectl(access, ["apply", "--server-side", ...files]);
-  await kubectl(access, ["wait", "--for=condition=Established", "--timeout=60s", ...files]);
+  await waitForKinds(access, files);
 }

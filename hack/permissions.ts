@@ -24,6 +24,11 @@ const askedByOthers: readonly { readonly verb: string; readonly resource: string
     why: "OpenShift's admission asks when it chooses a pod's constraints; no such admission runs here",
   },
   {
+    verb: "delete",
+    resource: "leases",
+    why: "the admission of owner references asks when the Lease gets one",
+  },
+  {
     verb: "bind",
     resource: "clusterroles",
     why: "the API server asks when a binding is made, and writes no line of it: e2e/api/permissions.test.ts",
@@ -48,7 +53,7 @@ const objectSchema = z.object({
   roleRef: z.object({ kind: z.string(), name: z.string() }).optional(),
   subjects: z.array(z.object({ name: z.string() })).default([]),
 });
-type Manifest = z.infer<typeof objectSchema>;
+export type Manifest = z.infer<typeof objectSchema>;
 
 /** All objects of manifests/. */
 export function readManifests(): readonly Manifest[] {
@@ -56,8 +61,10 @@ export function readManifests(): readonly Manifest[] {
   return readdirSync(dir)
     .filter((file) => /^[0-9].*\.yaml$/.test(file))
     .flatMap((file) => loadAll(readFileSync(join(dir, file), "utf8")))
-    .map((object) => objectSchema.parse(object));
+    .map(asManifest);
 }
+
+export const asManifest = (object: unknown): Manifest => objectSchema.parse(object);
 
 /** What each account may do: by the bindings that are shipped, and by those that the operator makes, role and account being of one name. */
 export function grantsOf(objects: readonly Manifest[]): readonly Grant[] {

@@ -6,6 +6,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { z } from "zod";
 import { specSchema } from "../src/api/config.ts";
+import { onOurArchitectures } from "../src/core/architectures.ts";
+import { covers } from "../src/core/covers.ts";
 import { both, inputOf } from "../src/core/desired.fixture.ts";
 import { quantity } from "../src/core/quantity.ts";
 import { cloneDir } from "./cache.ts";
@@ -41,6 +43,7 @@ const workloadSchema = z.looseObject({
         tolerations: z.array(z.looseObject({ key: z.string().optional() })).default([]),
         priorityClassName: z.string().optional(),
         nodeSelector: z.record(z.string(), z.string()).default({}),
+        affinity: z.unknown().optional(),
         hostNetwork: z.boolean().default(false),
         hostIPC: z.boolean().default(false),
       }),
@@ -99,6 +102,10 @@ const ofPods: readonly (readonly [rule: string, holds: (workload: Workload, file
     ({ spec }) => spec.template.spec.tolerations.every(({ key }) => key !== "node.kubernetes.io/unschedulable"),
   ],
   ["it runs on Linux", ({ spec }) => spec.template.spec.nodeSelector["kubernetes.io/os"] === "linux"],
+  [
+    "it starts on no node that its images are not built for",
+    ({ spec }) => covers(spec.template.spec.affinity, onOurArchitectures.affinity),
+  ],
   [
     "it shares no network and no IPC with its node",
     ({ spec }) => !spec.template.spec.hostNetwork && !spec.template.spec.hostIPC,

@@ -1,6 +1,10 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type Report, type Tally, tally } from "./steps.ts";
+import { waitFor } from "./kubectl.ts";
+import { FileTimes, type Report, runStep, type Step, type Tally, tally } from "./steps.ts";
 
 const uvu = (total: number, passed: number, skipped: number) =>
   `\n  Total:     ${total}\n  Passed:    ${passed}\n  Skipped:   ${skipped}\n  Duration:  3.00ms\n`;
@@ -28,5 +32,35 @@ const rows: readonly [string, Report, string, number, Tally][] = [
 for (const [name, report, output, exitCode, expected] of rows) {
   test(name, () => assert.equal(tally(report, output, exitCode), expected));
 }
+
+test("files that took ten seconds and more are told, the slowest first, whatever the colours", () => {
+  const esc = String.fromCharCode(27);
+  const times = new FileTimes();
+  times.hear(`${esc}[1m${esc}[4m${esc}[37mquick.test.ts${esc}[22m${esc}[24m${esc}[39m\n• • `, 0);
+  times.hear("\nsome.test.ts\n• says of other.test.ts\n", 9_000);
+  times.hear("slow.test.ts\n", 20_000);
+  assert.is(times.slowest(50_000), "slow.test.ts 30 s, some.test.ts 11 s");
+  assert.is(new FileTimes().slowest(50_000), "");
+});
+
+const summary = "  Total:     1\n  Passed:    1\n  Skipped:   0\n  Duration:  1ms\n";
+const unending: readonly (readonly [rule: string, script: string, limits: Pick<Step, "endMs" | "timeoutMs">, Tally])[] =
+  [
+    ["no end in time", "", { timeoutMs: 300 }, { passed: 0, failed: 1, skipped: 0 }],
+    ["tests that leave a process", `printf '${summary}';`, { endMs: 300 }, { passed: 1, failed: 1, skipped: 0 }],
+  ];
+for (const [rule, script, limits, expected] of unending)
+  test(`${rule}: killed with all that was started, and a failure`, async () => {
+    const dir = mkdtempSync(join(tmpdir(), "steps-test-"));
+    const started = join(dir, "pid");
+    const command = ["sh", "-c", `sleep 600 & echo $! > ${started}; ${script} wait`] as const;
+    assert.equal(await runStep({ name: rule, report: "uvu", command, show: "not at all", ...limits }), expected);
+    const pid = readFileSync(started, "utf8").trim();
+    rmSync(dir, { recursive: true });
+    await waitFor("its end", async () => (existsSync(`/proc/${pid}`) ? undefined : true), {
+      timeoutMs: 5_000,
+      everyMs: 10,
+    });
+  });
 
 test.run();

@@ -1,5 +1,5 @@
 /** Runs the commands of a test run one after the other, shows their output as it comes and counts what they report. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 
 export interface Tally {
   readonly passed: number;
@@ -18,8 +18,10 @@ export interface Step {
   readonly env?: NodeJS.ProcessEnv;
   /** The command is killed and counts as failed after this time; default 20 minutes. */
   readonly timeoutMs?: number;
+  /** So long a runner of tests may take to end after its last one; default 15 s. */
+  readonly endMs?: number;
   /** `at its end`: for a step that runs beside another; default `as it comes`. */
-  readonly show?: "as it comes" | "at its end";
+  readonly show?: "as it comes" | "at its end" | "not at all";
 }
 
 /** The counts in a runner's output; a runner that failed without saying so, or found no test, counts as one failure. */
@@ -32,6 +34,29 @@ export function tally(report: Report, output: string, exitCode: number): Tally {
 }
 
 const escapes = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g");
+
+/** When each file of a uvu run began, by the output as it comes. */
+export class FileTimes {
+  readonly #began: { readonly file: string; readonly atMs: number }[] = [];
+
+  hear(text: string, atMs: number): void {
+    for (const [, file = ""] of text.replaceAll(escapes, "").matchAll(/^(\S+\.test\.ts)$/gm))
+      this.#began.push({ file, atMs });
+  }
+
+  /** Those of ten seconds and more, the slowest first; empty when there are none. */
+  slowest(endMs: number): string {
+    return this.#began
+      .map(({ file, atMs }, at) => ({
+        file,
+        seconds: Math.round(((this.#began[at + 1]?.atMs ?? endMs) - atMs) / 1_000),
+      }))
+      .filter(({ seconds }) => seconds >= 10)
+      .toSorted((a, b) => b.seconds - a.seconds)
+      .map(({ file, seconds }) => `${file} ${seconds} s`)
+      .join(", ");
+  }
+}
 
 function count(report: "uvu" | "cargo" | "fuzz", output: string): Tally {
   const text = output.replaceAll(escapes, "");
@@ -58,50 +83,94 @@ function sum(text: string, pattern: RegExp): number {
   return [...text.matchAll(pattern)].reduce((all, match) => all + Number(match[1]), 0);
 }
 
+const running = new Set<ChildProcess>();
+
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // It is gone already.
+  }
+}
+
+process.once("exit", () => {
+  for (const child of running) endGroup(child);
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 /** Runs one step; its output goes to the terminal unchanged, in one piece where the step says so. */
 export async function runStep(step: Step): Promise<Tally> {
   const [program, ...args] = step.command;
   const startedMs = Date.now();
-  const isShown = step.show !== "at its end";
+  const { show = "as it comes" } = step;
+  const say = (line: string) => (show === "not at all" ? undefined : console.log(line));
+  const isShown = show === "as it comes";
   const title = `\n--- ${step.name}`;
-  console.log(isShown ? title : `${title} begins; what it says comes at its end`);
+  say(isShown ? title : `${title} begins; what it says comes at its end`);
   const child = spawn(program, args, {
     stdio: ["ignore", "pipe", "pipe"],
     ...(step.cwd === undefined ? {} : { cwd: step.cwd }),
     env: step.env ?? process.env,
-    timeout: step.timeoutMs ?? 20 * 60_000,
-    killSignal: "SIGKILL",
+    // A group of its own, so that what it started and left ends with it.
+    detached: true,
   });
+  running.add(child);
   let output = "";
+  const files = new FileTimes();
+  const end = (why: string) => {
+    output += `\n${why}\n`;
+    if (isShown) say(`\n${why}`);
+    endGroup(child);
+  };
+  const limitMs = step.timeoutMs ?? 20 * 60_000;
+  const limit = setTimeout(() => end(`not ended within ${limitMs / 60_000} minutes: killed`), limitMs);
+  let leftover: NodeJS.Timeout | undefined;
   const keep = (to: NodeJS.WriteStream) => (chunk: Buffer) => {
     if (isShown) to.write(chunk);
     output += chunk.toString("utf8");
+    if (step.report !== "uvu") return;
+    files.hear(chunk.toString("utf8"), Date.now());
+    if (/^\s*Duration: /m.test(chunk.toString("utf8").replaceAll(escapes, "")))
+      leftover ??= setTimeout(
+        () => end("its tests are over, but something that they started is not: killed"),
+        step.endMs ?? 15_000,
+      );
   };
   child.stdout.on("data", keep(process.stdout));
   child.stderr.on("data", keep(process.stderr));
   const exitCode = await new Promise<number>((resolve) => {
     child.on("error", (cause) => {
       output += `cannot run ${program}: ${cause.message}\n`;
-      if (isShown) console.log(`cannot run ${program}: ${cause.message}`);
+      if (isShown) say(`cannot run ${program}: ${cause.message}`);
       resolve(127);
     });
     child.on("close", (code) => resolve(code ?? 1));
   });
-  if (!isShown) console.log(`${title}\n${output}`);
+  clearTimeout(limit);
+  clearTimeout(leftover);
+  running.delete(child);
+  if (!isShown) say(`${title}\n${output}`);
   const counts = tally(step.report, output, exitCode);
   const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
-  console.log(
-    `--- ${step.name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped (${seconds} s)`,
-  );
+  say(`--- ${step.name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped (${seconds} s)`);
+  const slowest = files.slowest(Date.now());
+  if (slowest !== "") say(`    took long: ${slowest}`);
   return counts;
 }
 
 /** Runs every step, whatever becomes of the others, and adds their counts up. */
 export async function runSteps(steps: readonly Step[]): Promise<Tally> {
-  let all: Tally = { passed: 0, failed: 0, skipped: 0 };
-  for (const step of steps) {
-    const one = await runStep(step);
-    all = { passed: all.passed + one.passed, failed: all.failed + one.failed, skipped: all.skipped + one.skipped };
-  }
-  return all;
+  const tallies: Tally[] = [];
+  for (const step of steps) tallies.push(await runStep(step));
+  return sumOf(tallies);
 }
+
+export const sumOf = (tallies: readonly Tally[]): Tally =>
+  tallies.reduce(
+    (all, one) => ({
+      passed: all.passed + one.passed,
+      failed: all.failed + one.failed,
+      skipped: all.skipped + one.skipped,
+    }),
+    { passed: 0, failed: 0, skipped: 0 },
+  );

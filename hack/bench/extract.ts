@@ -7,7 +7,8 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
-import { cacheDir, cargoEnv, cloneDir } from "../cache.ts";
+import { releaseEnv } from "../build.ts";
+import { cacheDir, cloneDir } from "../cache.ts";
 import { type Measured, measuredSchema, type Part, type Plan } from "./extract-plan.ts";
 import { extractTables, mixture } from "./extract-rows.ts";
 import type { Result } from "./report.ts";
@@ -89,7 +90,7 @@ function method({ kinds: wanted, mixed, rounds, most }: Plan, { processes }: Mea
 
 async function buildPrograms(log: (line: string) => void): Promise<Plan["programs"]> {
   log("Building the node programs (release) ...");
-  const env = cargoEnv();
+  const env = await releaseEnv();
   await run("nice", ["-n", "5", "cargo", "build", "--release", "--locked"], {
     cwd: join(cloneDir, "extractor"),
     env,

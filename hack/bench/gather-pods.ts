@@ -99,7 +99,7 @@ const programs: readonly Program[] = [
     command: ["/gateway"],
     args: ["--config=/etc/gateway.yaml"],
   },
-  { name: "store", image: "quay.io/example/postgresql", command: [], args: [] },
+  { name: "store", image: "registry.example/example/postgresql", command: [], args: [] },
 ];
 const sidecar = {
   name: "proxy",

@@ -1,12 +1,12 @@
 /** etcd and an API server alone, on loopback unless told otherwise, for tests that need no node: up in seconds, gone with `stop`. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Access, kubectl, waitFor } from "../kubectl.ts";
 import { applyOpenshift } from "../openshift/objects.ts";
+import { freePorts } from "../ports.ts";
 import { keepCalls } from "./audit.ts";
 import { apiBinaries, ensureBinaries } from "./binaries.ts";
 import {
@@ -26,6 +26,8 @@ export interface ApiServer extends Access {
   readonly dir: string;
   /** Kills the API server as a crash would, and starts it again on the same data after that time. */
   crash(downMs: number): Promise<void>;
+  /** Starts the controller-manager anew, which then knows all kinds at once instead of within half a minute. Needs `controllers`. */
+  restartControllers(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -51,7 +53,7 @@ export async function startApiServer({
   const binDir = await ensureBinaries(names, (line) => console.error(`  ${line}`));
   removeAbandoned();
   const dir = mkdtempSync(join(tmpdir(), `${folderPrefix}${process.pid}-`));
-  const [port, etcdPort, etcdPeerPort] = await freePorts();
+  const [port = 0, etcdPort = 0, etcdPeerPort = 0] = await freePorts(3);
   const place: ApiServerPlace = {
     dir,
     binDir,
@@ -64,10 +66,11 @@ export async function startApiServer({
     publishEndpoint: false,
   };
   const startServer = () => start(dir, "kube-apiserver", apiServerCommand(place));
-  const children = [start(dir, "etcd", etcdCommand(place))];
+  const etcd = start(dir, "etcd", etcdCommand(place));
   let server = startServer();
+  let manager: ChildProcess | undefined;
   const stop = async () => {
-    await Promise.all([...children, server].map(end));
+    await Promise.all([etcd, server, ...(manager === undefined ? [] : [manager])].map(end));
     keepCalls(dir);
     rmSync(dir, { recursive: true, force: true });
   };
@@ -95,14 +98,20 @@ export async function startApiServer({
       server = startServer();
       await ready();
     };
-    if (controllers !== false) {
-      const some =
-        controllers === "cleaning" ? ["--controllers=garbage-collector-controller,namespace-controller"] : [];
-      const command = [...controllerCommand(place, access.kubeconfig), "--secure-port=0", ...some];
-      children.push(start(dir, "kube-controller-manager", command));
-    }
+    const some = controllers === "cleaning" ? ["--controllers=garbage-collector-controller,namespace-controller"] : [];
+    const startManager = () =>
+      start(dir, "kube-controller-manager", [
+        ...controllerCommand(place, access.kubeconfig),
+        ...["--secure-port=0", ...some],
+      ]);
+    if (controllers !== false) manager = startManager();
+    const restartControllers = async () => {
+      if (manager === undefined) throw new Error("this API server was started without controllers");
+      await end(manager);
+      manager = startManager();
+    };
     if (openshift) await applyOpenshift(access);
-    return { ...access, address, port, dir, crash, stop };
+    return { ...access, address, port, dir, crash, restartControllers, stop };
   } catch (cause) {
     await stop();
     throw cause;
@@ -139,16 +148,4 @@ function end(child: ChildProcess): Promise<void> {
       child.kill("SIGKILL");
     }
   });
-}
-
-/** Three ports that were free a moment ago. */
-async function freePorts(): Promise<[number, number, number]> {
-  const servers = [0, 0, 0].map(() => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.once("listening", resolve))));
-  const [a, b, c] = servers.map((server) => {
-    const address = server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return [a ?? 0, b ?? 0, c ?? 0];
 }

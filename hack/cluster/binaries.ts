@@ -1,10 +1,12 @@
-/** The programs of the local cluster, built from pinned Go modules into the shared cache. */
+/** The programs of the local cluster, of OLM and of the field's checkers, built from pinned Go modules into the shared cache. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { cacheDir } from "../cache.ts";
+import { type Architecture, ownArchitecture } from "../images/architecture.ts";
+import { removeUnused, wasUsed } from "../images/unused.ts";
 import { type Log, withLock } from "../lock.ts";
 
 const run = promisify(execFile);
@@ -27,7 +29,15 @@ const kubernetes = (name: string, seconds: number): Binary => ({
   seconds,
 });
 
-const binaries: readonly Binary[] = [
+const olm = (name: string, folder: string, seconds: number): Binary => ({
+  name,
+  module: "olm",
+  package: `github.com/operator-framework/operator-lifecycle-manager/${folder}`,
+  seconds,
+});
+
+/** What a cluster runs, and its own pods. */
+const clusterPrograms: readonly Binary[] = [
   { name: "etcd", module: "etcd", package: "go.etcd.io/etcd/server/v3", seconds: 40 },
   kubernetes("kube-apiserver", 280),
   kubernetes("kubectl", 30),
@@ -45,64 +55,114 @@ const binaries: readonly Binary[] = [
   { name: "pause", module: "pause", package: "runtime-insights.local/pause", seconds: 5 },
 ];
 
+const binaries: readonly Binary[] = [
+  ...clusterPrograms,
+  olm("olm", "cmd/olm", 130),
+  olm("catalog", "cmd/catalog", 5),
+  olm("cpb", "util/cpb", 5),
+  { name: "opm", module: "opm", package: "github.com/operator-framework/operator-registry/cmd/opm", seconds: 120 },
+  {
+    name: "grpc_health_probe",
+    module: "grpc-health-probe",
+    package: "runtime-insights.local/grpc-health-probe",
+    seconds: 30,
+  },
+  { name: "bundle-check", module: "bundle-check", package: "runtime-insights.local/bundle-check", seconds: 60 },
+  {
+    name: "scorecard-test",
+    module: "scorecard",
+    package: "github.com/operator-framework/operator-sdk/images/scorecard-test",
+    seconds: 120,
+  },
+  { name: "crane", module: "crane", package: "github.com/google/go-containerregistry/cmd/crane", seconds: 15 },
+  {
+    name: "registry",
+    module: "registry",
+    package: "github.com/distribution/distribution/v3/cmd/registry",
+    seconds: 60,
+  },
+  {
+    name: "cyclonedx-gomod",
+    module: "cyclonedx-gomod",
+    package: "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod",
+    seconds: 20,
+  },
+  { name: "actionlint", module: "actionlint", package: "github.com/rhysd/actionlint/cmd/actionlint", seconds: 10 },
+];
+
 /** The programs of an API server alone. */
 export const apiBinaries = ["etcd", "kube-apiserver", "kubectl"] as const;
 export const allBinaries = binaries.map(({ name }) => name);
+export const clusterBinaries = clusterPrograms.map(({ name }) => name);
 
 /** The folder that holds the named programs; builds those that are missing, one clone at a time. */
-export async function ensureBinaries(names: readonly string[], log: Log): Promise<string> {
-  const dir = cacheDir("bin", await key());
-  const missing = () => binaries.filter(({ name }) => names.includes(name) && !existsSync(join(dir, name)));
+export async function ensureBinaries(
+  names: readonly string[],
+  log: Log,
+  architecture = ownArchitecture,
+): Promise<string> {
+  const stranger = names.find((name) => !binaries.some((binary) => binary.name === name));
+  if (stranger !== undefined) throw new Error(`hack/cluster/binaries.ts knows no program ${stranger}`);
+  const compiler = await compilerVersion(architecture);
+  const wanted = binaries.map((binary) => ({ binary, program: `${binary.name}-${keyOf(binary, compiler)}` }));
+  const together = createHash("sha256").update(wanted.map(({ program }) => program).join("\n"));
+  const dir = cacheDir("bin", together.digest("hex").slice(0, 16));
+  wasUsed(dir);
+  const missing = () => wanted.filter(({ binary: { name } }) => names.includes(name) && !existsSync(join(dir, name)));
   if (missing().length === 0) return dir;
-  await withLock(join(dir, ".lock"), log, async () => {
-    const partials = readdirSync(dir).filter((file) => file.includes(".partial."));
-    for (const file of partials) rmSync(join(dir, file), { force: true });
+  await withLock(join(cacheDir("bin"), ".lock"), log, async () => {
+    const store = cacheDir("programs");
+    for (const file of readdirSync(store).filter((name) => name.startsWith(".")))
+      rmSync(join(store, file), { force: true });
     const todo = missing();
-    for (const [done, binary] of todo.entries()) await build(binary, dir, `${done + 1} of ${todo.length}`, log);
+    for (const [done, { binary, program }] of todo.entries()) {
+      const file = join(store, program);
+      if (!wasUsed(file)) await build(binary, file, { position: `${done + 1} of ${todo.length}`, architecture, log });
+      linkSync(file, join(dir, binary.name));
+    }
+    for (const folder of [store, cacheDir("bin")]) removeUnused(folder, Date.now());
   });
   return dir;
 }
 
-async function build(binary: Binary, dir: string, position: string, log: Log): Promise<void> {
+interface Build {
+  readonly position: string;
+  readonly architecture: Architecture;
+  readonly log: Log;
+}
+
+async function build(binary: Binary, file: string, { position, architecture, log }: Build): Promise<void> {
   const expected = binary.seconds < 100 ? `${binary.seconds} s` : `${Math.ceil(binary.seconds / 60)} min`;
-  log(`Building ${binary.name} (${position}, about ${expected} when nothing is cached) ...`);
+  log(
+    `Building ${binary.name}${architecture === ownArchitecture ? "" : ` for ${architecture}`} (${position}, about ${expected} when nothing is cached) ...`,
+  );
   const startedMs = Date.now();
   // A compiler that outlived a killed run may still write to the name of that run.
-  const partial = join(dir, `.${binary.name}.partial.${process.pid}`);
-  const flags = `-s -w -X k8s.io/component-base/version.gitVersion=${kubernetesVersion}`;
-  const args = [
-    "-n",
-    "5",
-    "go",
-    "build",
-    "-mod=readonly",
-    "-trimpath",
-    "-ldflags",
-    flags,
-    "-o",
-    partial,
-    binary.package,
-  ];
-  await run("nice", args, {
+  const partial = join(cacheDir("programs"), `.${binary.name}.${process.pid}`);
+  const args = ["-n", "5", "go", "build", "-mod=readonly", "-trimpath", "-ldflags", flags, "-o", partial];
+  await run("nice", [...args, binary.package], {
     cwd: join(toolsDir, binary.module),
-    env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off" },
+    env: { ...process.env, GOARCH: architecture, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off" },
     maxBuffer: 64 * 1024 * 1024,
   }).catch((cause: Error) => {
     throw new Error(`building ${binary.name} from ${binary.package}: ${cause.message}`, { cause });
   });
-  renameSync(partial, join(dir, binary.name));
+  renameSync(partial, file);
   log(`  ${binary.name} built in ${((Date.now() - startedMs) / 1000).toFixed(0)} s`);
 }
 
-/** Same pins and same compiler, same folder. */
-async function key(): Promise<string> {
-  const hash = createHash("sha256");
-  for (const module of [...new Set(binaries.map((binary) => binary.module))].sort()) {
-    for (const file of ["go.mod", "go.sum", "main.go"]) {
-      const path = join(toolsDir, module, file);
-      if (existsSync(path)) hash.update(readFileSync(path));
-    }
-  }
-  const { stdout } = await run("go", ["env", "GOVERSION", "GOARCH"]);
-  return hash.update(stdout).digest("hex").slice(0, 16);
+const flags = `-s -w -X k8s.io/component-base/version.gitVersion=${kubernetesVersion}`;
+
+/** Same pins, sources, flags and compiler, same program. */
+function keyOf(binary: Binary, compiler: string): string {
+  const hash = createHash("sha256").update(`${binary.package}\n${flags}\n${compiler}`);
+  const dir = join(toolsDir, binary.module);
+  for (const file of readdirSync(dir).sort()) hash.update(`${file}\n`).update(readFileSync(join(dir, file)));
+  return hash.digest("hex").slice(0, 16);
+}
+
+async function compilerVersion(architecture: Architecture): Promise<string> {
+  const env = { ...process.env, GOARCH: architecture };
+  const { stdout } = await run("go", ["env", "GOVERSION", "GOARCH"], { env });
+  return stdout;
 }

@@ -7,7 +7,7 @@ import { applyOpenshift } from "../openshift/objects.ts";
 import { standInCommand } from "../openshift/stand-in.ts";
 import { type Addresses, addresses, maxNodes, nodeAddresses } from "./addresses.ts";
 import { importArchive } from "./archives.ts";
-import { allBinaries, ensureBinaries } from "./binaries.ts";
+import { clusterBinaries, ensureBinaries } from "./binaries.ts";
 import { cgroupOf } from "./cgroups.ts";
 import { type ApiServerPlace, controlPlaneScript, kubeconfig, readAuthority, writeSecrets } from "./control-plane.ts";
 import { dnsImage, dnsObjects } from "./dns.ts";
@@ -66,7 +66,7 @@ export async function up({ name, nodes, openshift = true, log = say }: UpOptions
       log(`Cluster "${name}" is half made or its processes are gone: sweeping it`);
       await sweep(name);
     }
-    const binDir = await ensureBinaries(allBinaries, log);
+    const binDir = await ensureBinaries(clusterBinaries, log);
     const state = await withLock(sharedLock(), log, async () => {
       const fresh = { name, index: freeIndex(), nodes, openshift, binDir, ready: false, nodeInits: [] };
       writeState(fresh);
@@ -120,14 +120,13 @@ async function create(bare: ClusterState, log: Log): Promise<Cluster> {
 
   await writeKubeconfig(cluster, net, all);
   timed("Control plane is ready");
-  await importOwnImages(cluster);
-  timed("Images of the cluster's own pods are in the nodes");
   const dns = JSON.stringify({ apiVersion: "v1", kind: "List", items: dnsObjects(net) });
   await Promise.all([
+    importOwnImages(cluster),
     state.openshift ? applyOpenshift(cluster) : undefined,
     kubectl(cluster, ["apply", "-f", "-"], dns),
   ]);
-  if (state.openshift) timed("OpenShift's kinds are there");
+  timed(`Images of the cluster's own pods${state.openshift ? ", and OpenShift's kinds," : ""} are there`);
   await waitWhileAlive(`${state.nodes} nodes to be ready (logs below ${cluster.dir})`, all, async () => {
     const path = '{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {end}';
     const ready = (await kubectl(cluster, ["get", "nodes", "-o", `jsonpath=${path}`])).match(/True/g) ?? [];

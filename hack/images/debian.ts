@@ -1,11 +1,23 @@
 /** Files of Debian packages without installing them: fetched by apt-get, unpacked into the build cache. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { cacheDir } from "../cache.ts";
+import { type Log, withLock } from "../lock.ts";
+import { type Architecture, architectures, nodeArchitectures, ownArchitecture } from "./architecture.ts";
 
 const run = promisify(execFile);
 
@@ -19,57 +31,181 @@ export interface DebianFiles {
   readonly versions: Readonly<Record<string, string>>;
 }
 
+/** Whose package lists apt reads. */
+interface Apt {
+  readonly options: readonly string[];
+  /** Of a state of its own the lock, which apt does not wait for; the machine's own lists only root can renew. */
+  readonly lock?: string;
+}
+
+const machineApt: Apt = { options: [] };
+
+/**
+ * Lists of both architectures, from the machine's sources but in the build cache, so that the machine does not learn of
+ * another architecture. Packages named without one are the `native` one's.
+ */
+export function aptOfBoth(native: Architecture): Apt {
+  const dir = cacheDir("debian", "apt");
+  for (const folder of ["state/lists/partial", "cache/archives/partial"])
+    mkdirSync(join(dir, folder), { recursive: true });
+  const settings = [
+    `APT::Architecture=${native}`,
+    ...[native, ...architectures.filter((other) => other !== native)].map((one) => `APT::Architectures::=${one}`),
+    `Dir::State=${join(dir, "state")}`,
+    `Dir::State::status=${nothingInstalled()}`,
+    `Dir::Cache=${join(dir, "cache")}`,
+    // The cache may lie where apt's own user cannot look.
+    "APT::Sandbox::User=root",
+  ];
+  return { options: settings.flatMap((setting) => ["-o", setting]), lock: join(dir, ".lock") };
+}
+
+function nothingInstalled(): string {
+  const file = join(cacheDir("debian"), "nothing-installed");
+  writeFileSync(file, "");
+  return file;
+}
+
 /** The packages' files; fetched once per list, without the packages' dependencies. */
-export const debianFiles = (wanted: readonly Wanted[]): Promise<DebianFiles> =>
-  unpackedOnce([wanted, process.arch], () => Promise.all(wanted.map(nameOf)));
+export function debianFiles(wanted: readonly Wanted[]): Promise<DebianFiles> {
+  const names = () => Promise.all(wanted.map((one) => nameOf(one, machineApt)));
+  return unpackedOnce([wanted, process.arch], { apt: machineApt, names });
+}
+
+export interface ImageFilesOptions {
+  readonly architecture: Architecture;
+  /** Given: takes newer versions where Debian has some, and says so, for what leaves this machine. */
+  readonly renew?: Log | undefined;
+}
+
+export interface ImageFiles extends DebianFiles {
+  /** What each package says of itself, as `dpkg-deb --field` prints it. */
+  readonly control: Readonly<Record<string, string>>;
+}
+
+/** As `debianFiles`, for what an image holds. */
+export async function debianFilesOf(
+  names: readonly string[],
+  { architecture, renew }: ImageFilesOptions,
+): Promise<ImageFiles> {
+  const apt = architecture === ownArchitecture ? machineApt : aptOfBoth(architecture);
+  const fetch = { apt, names: async () => names, ...(renew === undefined ? {} : { renew }) };
+  const files = await unpackedOnce(["image", names, nodeArchitectures[architecture]], fetch);
+  const control = names.map((name) => [name, readFileSync(join(files.root, "..", "control", name), "utf8")]);
+  return { ...files, control: Object.fromEntries(control) };
+}
+
+export interface TreeOptions {
+  /** Default: the machine's own. */
+  readonly apt?: Apt;
+  readonly log?: Log;
+  /** Takes away what is not needed, or adds to it, before anybody sees the folder. */
+  readonly finish?: (root: string) => void;
+}
 
 /** The files of the packages and of all that they depend on, but for packages whose name is left out. */
-export const debianTree = (packages: readonly string[], leftOut: RegExp): Promise<DebianFiles> =>
-  unpackedOnce(["tree", packages, leftOut.source, process.arch], async () =>
-    (await dependenciesOf(packages)).filter((name) => !leftOut.test(name)),
-  );
+export function debianTree(
+  packages: readonly string[],
+  leftOut: RegExp,
+  { apt = machineApt, ...options }: TreeOptions = {},
+): Promise<DebianFiles> {
+  const names = async () => (await dependenciesOf(packages, apt)).filter((name) => !leftOut.test(name));
+  return unpackedOnce(["tree", packages, leftOut.source, process.arch], { ...options, apt, names });
+}
 
 /** What apt would install where nothing is installed, the packages themselves among it. */
-async function dependenciesOf(packages: readonly string[]): Promise<string[]> {
-  const nothing = join(cacheDir("debian"), "nothing-installed");
-  writeFileSync(nothing, "");
-  const settings = ["-o", `Dir::State::status=${nothing}`, "-o", "APT::Install-Recommends=false"];
-  const { stdout } = await run("apt-get", ["--simulate", ...settings, "install", ...packages]);
+async function dependenciesOf(packages: readonly string[], { options }: Apt): Promise<string[]> {
+  const settings = ["-o", `Dir::State::status=${nothingInstalled()}`, "-o", "APT::Install-Recommends=false"];
+  const { stdout } = await run("apt-get", ["--simulate", ...options, ...settings, "install", ...packages]);
   return [...stdout.matchAll(/^Inst (\S+)/gm)].map(([, name = ""]) => name).sort();
 }
 
-/** The folder that `key` names, filled when it is not there. */
-async function unpackedOnce(key: unknown, names: () => Promise<readonly string[]>): Promise<DebianFiles> {
+interface Fetch extends Omit<TreeOptions, "apt"> {
+  readonly apt: Apt;
+  readonly names: () => Promise<readonly string[]>;
+  readonly renew?: Log;
+}
+
+/** The folder that `key` names, filled when it is not there, or is to be renewed. */
+async function unpackedOnce(key: unknown, fetch: Fetch): Promise<DebianFiles> {
   const hash = createHash("sha256").update(JSON.stringify(key)).digest("hex").slice(0, 16);
   const dir = join(cacheDir("debian"), hash);
   const record = join(dir, "versions.json");
-  if (!existsSync(record)) await fetchInto(dir, names);
-  return { root: join(dir, "root"), versions: versionsSchema.parse(JSON.parse(readFileSync(record, "utf8"))) };
+  const read = () => versionsSchema.parse(JSON.parse(readFileSync(record, "utf8")));
+  const fetched = async () => {
+    if (existsSync(record) && fetch.renew !== undefined && (await isOld(read(), fetch.apt, fetch.renew))) {
+      renameSync(dir, `${dir}.old-${process.pid}`);
+      rmSync(`${dir}.old-${process.pid}`, { recursive: true });
+    }
+    if (!existsSync(record)) await fetchInto(dir, fetch);
+  };
+  const isReady = existsSync(record) && fetch.renew === undefined;
+  if (fetch.apt.lock === undefined || isReady) await fetched();
+  else await withLock(fetch.apt.lock, fetch.log ?? (() => {}), fetched);
+  return { root: join(dir, "root"), versions: read() };
+}
+
+/** Waits for whoever else renews them; apt itself does not. */
+async function renewLists(apt: Apt): Promise<void> {
+  for (let tries = 1; ; tries += 1)
+    try {
+      await run("apt-get", [...apt.options, "update", "-qq"]);
+      return;
+    } catch (cause) {
+      if (!(cause instanceof Error) || tries >= 30 || !/Could not get lock/.test(cause.message))
+        throw withAdvice(cause instanceof Error ? cause : new Error(String(cause)), apt);
+      await sleep(2_000);
+    }
+}
+
+/** True when Debian has other versions now; throws when nobody can say. */
+async function isOld(versions: DebianFiles["versions"], apt: Apt, log: Log): Promise<boolean> {
+  const { options, lock } = apt;
+  if (lock !== undefined || process.getuid?.() === 0) await renewLists(apt);
+  const newer: string[] = [];
+  for (const [name, version] of Object.entries(versions)) {
+    const { stdout } = await run("apt-cache", [...options, "policy", name]);
+    const now = /^ {2}Candidate: (?!\(none\))(.*)$/m.exec(stdout)?.[1];
+    // What is there is kept until something newer can be had.
+    if (now === undefined) throw withAdvice(new Error(`nobody knows which ${name} Debian has now`), apt);
+    if (now !== version) newer.push(`${name} ${version} -> ${now}`);
+  }
+  if (newer.length > 0) log(`Debian has other packages than before: ${newer.join(", ")}`);
+  return newer.length > 0;
 }
 
 const versionsSchema = z.record(z.string(), z.string());
 
-async function fetchInto(dir: string, names: () => Promise<readonly string[]>): Promise<void> {
+async function fetchInto(dir: string, { apt, names, log, finish }: Fetch): Promise<void> {
   const partial = mkdtempSync(`${dir}.`);
   try {
-    await download(partial, names).catch(async (cause: Error) => {
-      if (process.getuid?.() !== 0) throw withAdvice(cause);
-      await run("apt-get", ["update", "-qq"]);
-      await download(partial, names).catch((again: Error) => {
-        throw withAdvice(again);
+    log?.("Fetching Debian packages (about a minute) ...");
+    await download(partial, names, apt).catch(async (cause: Error) => {
+      if (apt.lock === undefined && process.getuid?.() !== 0) throw withAdvice(cause, apt);
+      const renewing = run("apt-get", [...apt.options, "update", "-qq"]);
+      // A source that cannot be reached is no matter where the others have the packages.
+      const notRenewed = await renewing.then(
+        () => undefined,
+        (why: Error) => why,
+      );
+      await download(partial, names, apt).catch((again: Error) => {
+        throw withAdvice(notRenewed ?? again, apt);
       });
     });
     const versions: Record<string, string> = {};
+    mkdirSync(join(partial, "control"));
     for (const file of readdirSync(partial)
       .filter((name) => name.endsWith(".deb"))
       .sort()) {
       const path = join(partial, file);
-      const { stdout } = await run("dpkg-deb", ["-f", path, "Package", "Version"]);
-      const { Package: name, Version: version } = fieldsSchema.parse(fieldsOf(stdout));
+      const { stdout: control } = await run("dpkg-deb", ["--field", path]);
+      const { Package: name, Version: version } = fieldsSchema.parse(fieldsOf(control));
       versions[name] = version;
+      writeFileSync(join(partial, "control", name), control);
       await run("dpkg-deb", ["-x", path, join(partial, "root")]);
       rmSync(path);
     }
+    finish?.(join(partial, "root"));
     writeFileSync(join(partial, "versions.json"), `${JSON.stringify(versions, undefined, 2)}\n`);
     if (!existsSync(dir)) renameSync(partial, dir);
   } finally {
@@ -80,19 +216,24 @@ async function fetchInto(dir: string, names: () => Promise<readonly string[]>): 
 const fieldsSchema = z.object({ Package: z.string(), Version: z.string() });
 const fieldsOf = (text: string) => Object.fromEntries(text.split("\n").map((line) => line.split(": ", 2)));
 
-const nameOf = async (one: Wanted): Promise<string> => (typeof one === "string" ? one : firstAvailable(one));
+const nameOf = async (one: Wanted, apt: Apt): Promise<string> =>
+  typeof one === "string" ? one : firstAvailable(one, apt);
 
-async function download(dir: string, names: () => Promise<readonly string[]>): Promise<void> {
-  await run("apt-get", ["download", "-qq", ...(await names())], { cwd: dir, maxBuffer: 16 * 1024 * 1024 });
+async function download(dir: string, names: () => Promise<readonly string[]>, { options }: Apt): Promise<void> {
+  const command = [...options, "download", "-qq", ...(await names())];
+  await run("apt-get", command, { cwd: dir, maxBuffer: 16 * 1024 * 1024 });
 }
 
-async function firstAvailable(names: readonly string[]): Promise<string> {
+async function firstAvailable(names: readonly string[], { options }: Apt): Promise<string> {
   for (const name of names) {
-    const { stdout } = await run("apt-cache", ["policy", name]);
+    const { stdout } = await run("apt-cache", [...options, "policy", name]);
     if (/^ {2}Candidate: (?!\(none\))/m.test(stdout)) return name;
   }
   throw new Error(`Debian package: none of ${names.join(", ")} is available`);
 }
 
-const withAdvice = (cause: Error): Error =>
-  new Error(`fetching Debian packages: ${cause.message}\nTry: apt-get update`, { cause });
+const withAdvice = (cause: Error, { lock }: Apt): Error => {
+  const advice =
+    lock === undefined ? "Try: apt-get update" : "For another architecture the packages are those of Debian 12.";
+  return new Error(`fetching Debian packages: ${cause.message}\n${advice}`, { cause });
+};

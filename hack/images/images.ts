@@ -1,154 +1,135 @@
 /** The product's images, built without Docker from this clone, its npm packages and Debian's libraries. */
-import { existsSync, readFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
-import { buildBundles, buildNodePrograms, bundles, megabytes, nodePrograms, say, seconds } from "../build.ts";
-import { cloneDir } from "../cache.ts";
-import { ensureBinaries } from "../cluster/binaries.ts";
+import { megabytes, packageVersion, say, seconds } from "../build.ts";
 import type { Log } from "../lock.ts";
-import { type DebianFiles, debianFiles } from "./debian.ts";
-import { copy, type Entry, entriesBelow, folder, text } from "./entries.ts";
-import { layerOf } from "./layer.ts";
-import { ownNode } from "./node-program.ts";
-import { type Image, type ImageSpec, writeArchive, writeLayoutFolder } from "./oci.ts";
+import { type Architecture, ownArchitecture } from "./architecture.ts";
+import type { Naming } from "./labels.ts";
+import { type Image, type ImageSpec, layoutOf, writeArchive, writeLayoutFolder } from "./oci.ts";
+import { bundleImage, catalogueImage, type Files } from "./olm.ts";
+import { ownBundle, ownCatalogue } from "./own-olm.ts";
+import { imageNames, productImage } from "./product.ts";
+import { nameOf, sbomOfImage } from "./sbom.ts";
 
 export type { Image } from "./oci.ts";
+export { imageNames } from "./product.ts";
 
-const { version } = z
-  .object({ version: z.string() })
-  .parse(JSON.parse(readFileSync(join(cloneDir, "package.json"), "utf8")));
+/** Built only when they are asked for: the OLM bundle and catalogue of this clone's version. */
+export const olmImageNames = ["bundle", "catalogue"] as const;
+export const allImageNames = [...imageNames, ...olmImageNames] as const;
+export type ImageName = (typeof allImageNames)[number];
 
-/** The user of the images that do not run as root: what distroless images call nonroot. */
-const nonRoot = "65532";
-
-export const imageNames = ["node", "operator", "kube-rbac-proxy"] as const;
-export type ImageName = (typeof imageNames)[number];
-
-export interface BuildOptions {
-  /** Default: all. */
-  readonly only?: readonly ImageName[];
-  /** Gets an OCI layout with the same images, for a registry. */
-  readonly outputDir?: string;
+/** How images are named and labelled. */
+export interface NamingOptions {
   /** What the names begin with; default IMAGE_REGISTRY or `localhost`. */
   readonly registry?: string;
+  /** Of our own images; default the version of package.json. Another version is another digest. */
+  readonly version?: string;
+  /** The commit that the images are labelled with; default none, so that a commit which changes nothing in an image keeps its digest. */
+  readonly revision?: string;
+  /** Debian's packages are taken as they are now, for what leaves this machine; default: as they were fetched once. */
+  readonly renew?: boolean;
   readonly log?: Log;
 }
 
-/** The product's images as archives in the build cache; those whose content is unchanged are not written again. */
-export async function buildImages({
+export interface DescribeOptions extends NamingOptions {
+  /** Default: those of the product. */
+  readonly only?: readonly ImageName[];
+  /** Default: this machine's. Bundle and catalogue name the product's images for all of them. */
+  readonly architectures?: readonly Architecture[];
+}
+
+export interface BuildOptions extends DescribeOptions {
+  /** Gets an OCI layout with the same images, for a registry. */
+  readonly outputDir?: string;
+}
+
+/** What the product's images are made of, in the order of architectures and names; builds what goes into them. */
+export async function describeImages(options: DescribeOptions = {}): Promise<ImageSpec[]> {
+  const specs: ImageSpec[] = [];
+  for await (const { spec } of described(options)) specs.push(spec);
+  return specs;
+}
+
+/** One after the other, as they are made. */
+async function* described({
   only = imageNames,
-  outputDir,
-  registry = process.env.IMAGE_REGISTRY ?? "localhost",
-  log = say,
-}: BuildOptions = {}): Promise<Image[]> {
+  architectures = [ownArchitecture],
+  ...options
+}: DescribeOptions): AsyncGenerator<{ readonly name: string; readonly spec: ImageSpec }> {
+  const namings = architectures.map((architecture): Naming => ({ ...namingOf(options), architecture }));
+  const ofProduct = olmImageNames.some((name) => only.includes(name));
+  const product: ImageSpec[] = [];
+  for (const naming of namings)
+    for (const name of imageNames.filter((one) => ofProduct || only.includes(one))) {
+      const spec = await productImage(name, naming);
+      product.push(spec);
+      if (only.includes(name)) yield { name, spec };
+    }
+  for (const naming of namings) {
+    if (only.includes("bundle")) yield { name: "bundle", spec: await ownBundle(product, naming) };
+    if (only.includes("catalogue")) yield { name: "catalogue", spec: await ownCatalogue(product, naming) };
+  }
+}
+
+/** The product's images as archives in the build cache, one for each architecture; those whose content is unchanged are not written again. */
+export async function buildImages({ outputDir, ...options }: BuildOptions = {}): Promise<Image[]> {
   const specs: ImageSpec[] = [];
   const images: Image[] = [];
-  for (const name of imageNames.filter((one) => only.includes(one))) {
-    const startedMs = Date.now();
-    const spec = await describe[name](registry, log);
-    const [image] = await writeArchive(name, [spec]);
-    if (image === undefined) throw new Error(`image ${spec.ref}: nothing was written`);
-    log(`${image.ref}: ${megabytes(image.bytes)} compressed (${seconds(startedMs)})`);
+  let startedMs = Date.now();
+  for await (const { name, spec } of described(options)) {
+    images.push(await written(name, spec, startedMs, namingOf(options).log));
     specs.push(spec);
-    images.push(image);
+    startedMs = Date.now();
   }
-  if (outputDir !== undefined) writeLayoutFolder(outputDir, specs);
+  if (outputDir !== undefined) await writeFolder(outputDir, specs);
   return images;
 }
 
-const describe: Readonly<Record<ImageName, (registry: string, log: Log) => Promise<ImageSpec>>> = {
-  node: nodeImage,
-  operator: operatorImage,
-  "kube-rbac-proxy": proxyImage,
-};
-
-/** From scratch; its DaemonSet says who runs what, in `/`. */
-async function nodeImage(registry: string, log: Log): Promise<ImageSpec> {
-  const dir = await buildNodePrograms(log);
-  return {
-    ref: `${registry}/runtime-insights-node:${version}`,
-    layers: [await layerOf(nodePrograms.map((name) => copy(name, join(dir, name), 0o755)))],
-    entrypoint: ["/extractor_server"],
-    env: [],
-    labels: labels("Runtime Insights node programs", version),
-  };
+/** A layout folder where each name leads to an index of the architectures, and the bills of materials beside it. */
+export async function writeIndexes(dir: string, options: DescribeOptions): Promise<readonly Omit<Image, "archive">[]> {
+  const specs = await describeImages(options);
+  await writeFolder(dir, specs);
+  return layoutOf(specs).images;
 }
 
-async function operatorImage(registry: string, log: Log): Promise<ImageSpec> {
-  const [bundleDir, node] = [await buildBundles(log), await ownNode()];
-  const libraries = await debianFiles(["base-files", "ca-certificates", "libc6", "libgcc-s1", "libstdc++6"]);
-  const program = bundles
-    .flatMap((name) => [`${name}.js`, `${name}.js.LEGAL.txt`])
-    .filter((file) => existsSync(join(bundleDir, file)))
-    .map((file) => copy(`app/${file}`, join(bundleDir, file)));
-  return {
-    ref: `${registry}/runtime-insights-operator:${version}`,
-    layers: [
-      await layerOf(operatorBase(libraries)),
-      await layerOf([copy("usr/local/bin/node", node.file, 0o755)]),
-      await layerOf([...program, text("app/package.json", `${JSON.stringify({ type: "module", version })}\n`)]),
-    ],
-    entrypoint: ["node"],
-    cmd: ["/app/main.js"],
-    workingDir: "/app",
-    user: `${nonRoot}:${nonRoot}`,
-    env: [
-      "PATH=/usr/local/bin:/usr/bin:/bin",
-      "NODE_ENV=production",
-      // The bundle below, which an administrator may replace, instead of the list built into Node.
-      "NODE_OPTIONS=--use-openssl-ca",
-      "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",
-    ],
-    labels: labels("Runtime Insights operator and gatherer", version),
-  };
+/** The layout, and beside it in `sbom/` the bill of materials of each image, which names the architecture where there are several. */
+async function writeFolder(dir: string, specs: readonly ImageSpec[]): Promise<void> {
+  writeLayoutFolder(dir, specs);
+  mkdirSync(join(dir, "sbom"), { recursive: true });
+  for (const spec of specs) {
+    const isOne = specs.every((other) => other === spec || other.ref !== spec.ref);
+    const name = `${nameOf(spec.ref)}${isOne ? "" : `.${spec.architecture}`}.cdx.json`;
+    writeFileSync(join(dir, "sbom", name), await sbomOfImage(spec));
+  }
 }
 
-/** The loader and libraries that Node asks for, and those that glibc loads to look names up. */
-export const nodeLibraries =
-  /^(usr\/)?lib\d*\/([^/]+\/)?(ld-linux[^/]*|lib(c|m|dl|pthread|rt|resolv|nss_dns|nss_files|gcc_s)\.so\.\d+|libstdc\+\+\.so\.6[.\d]*)$/;
-
-function operatorBase({ root }: DebianFiles): Entry[] {
-  const files = entriesBelow(root, (path) => nodeLibraries.test(path) || /^(etc|usr\/lib)\/os-release$/.test(path));
-  return [
-    ...files,
-    text("etc/ssl/certs/ca-certificates.crt", certificatesOf(root)),
-    text("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
-    text(
-      "etc/passwd",
-      `root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:${nonRoot}:${nonRoot}:nonroot:/tmp:/sbin/nologin\n`,
-    ),
-    text("etc/group", `root:x:0:\nnonroot:x:${nonRoot}:\n`),
-    folder("tmp", 0o1777),
-  ];
+/** The image of an OLM bundle with these files, by path from the bundle's folder: `metadata/annotations.yaml`. */
+export async function buildBundleImage(files: Files, options: NamingOptions = {}): Promise<Image> {
+  const [naming, startedMs] = [namingOf(options), Date.now()];
+  return written("bundle", await bundleImage(files, naming), startedMs, naming.log);
 }
 
-/** Mozilla's certificate authorities in one file, as Debian would put them together. */
-function certificatesOf(root: string): string {
-  const found = entriesBelow(join(root, "usr/share/ca-certificates/mozilla"), (path) => path.endsWith(".crt"));
-  return found
-    .map(({ path }) => readFileSync(join(root, "usr/share/ca-certificates/mozilla", path), "utf8").trimEnd())
-    .sort()
-    .map((certificate) => `${certificate}\n`)
-    .join("");
+/** The image of a file-based catalogue with these files, by path from the catalogue's folder: `runtime-insights/catalog.yaml`. */
+export async function buildCatalogueImage(files: Files, options: NamingOptions = {}): Promise<Image> {
+  const [naming, startedMs] = [namingOf(options), Date.now()];
+  return written("catalogue", await catalogueImage(files, naming), startedMs, naming.log);
 }
 
-const proxyVersion = "v0.19.1";
-
-/** The upstream program as it is; its name does not carry our registry's tag scheme but upstream's version. */
-async function proxyImage(registry: string, log: Log): Promise<ImageSpec> {
-  const dir = await ensureBinaries(["kube-rbac-proxy"], log);
-  return {
-    ref: `${registry}/kube-rbac-proxy:${proxyVersion}`,
-    layers: [await layerOf([copy("kube-rbac-proxy", join(dir, "kube-rbac-proxy"), 0o755)])],
-    entrypoint: ["/kube-rbac-proxy"],
-    user: `${nonRoot}:${nonRoot}`,
-    env: [],
-    labels: labels("kube-rbac-proxy", proxyVersion),
-  };
+async function written(name: string, spec: ImageSpec, startedMs: number, log: Log): Promise<Image> {
+  const [image] = await writeArchive(name, [spec]);
+  if (image === undefined) throw new Error(`image ${spec.ref}: nothing was written`);
+  log(`${image.ref}: ${megabytes(image.bytes)} compressed (${seconds(startedMs)})`);
+  return image;
 }
 
-const labels = (title: string, imageVersion: string): Readonly<Record<string, string>> => ({
-  "org.opencontainers.image.title": title,
-  "org.opencontainers.image.version": imageVersion,
-  "org.opencontainers.image.licenses": "Apache-2.0",
+const namingOf = ({
+  registry = process.env.IMAGE_REGISTRY ?? "localhost",
+  version = packageVersion,
+  revision,
+  renew = false,
+  log = say,
+}: NamingOptions): Naming => ({
+  ...{ architecture: ownArchitecture, registry, version, renew, log },
+  ...(revision === undefined ? {} : { revision }),
 });

@@ -1,5 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text as textOf } from "node:stream/consumers";
 import { gunzipSync } from "node:zlib";
@@ -8,10 +7,9 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { complete, copy, type Entry, entriesBelow, folder, hardlink, symlink, text } from "./entries.ts";
 import { layerOf } from "./layer.ts";
+import { useOwnCache } from "./own-cache.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "layer-test-"));
-process.env.RUNTIME_INSIGHTS_CACHE = join(dir, "cache");
-test.after(() => rmSync(dir, { recursive: true }));
+const dir = useOwnCache(test);
 
 interface Unpacked {
   readonly name: string;

@@ -8,6 +8,7 @@ import { createGzip } from "node:zlib";
 import { pack } from "tar-stream";
 import { z } from "zod";
 import { cacheDir } from "../cache.ts";
+import { sha256OfFile } from "./digests.ts";
 import { type Content, complete, type Entry } from "./entries.ts";
 import { removeUnused, wasUsed } from "./unused.ts";
 
@@ -90,12 +91,8 @@ const contentOf = (content: Content): Readable | Buffer[] =>
   Buffer.isBuffer(content) ? [content] : createReadStream(content.file);
 
 /** Lower-case hex of the content's SHA-256. */
-export async function sha256(content: Content): Promise<string> {
-  const hash = createHash("sha256");
-  if (Buffer.isBuffer(content)) hash.update(content);
-  else for await (const chunk of createReadStream(content.file)) hash.update(chunk);
-  return hash.digest("hex");
-}
+const sha256 = async (content: Content): Promise<string> =>
+  Buffer.isBuffer(content) ? createHash("sha256").update(content).digest("hex") : sha256OfFile(content.file);
 
 function tap(hash: Hash): Transform {
   return new Transform({

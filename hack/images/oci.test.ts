@@ -1,18 +1,16 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { extract } from "tar-stream";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { text } from "./entries.ts";
-import { layerOf } from "./layer.ts";
+import { type Layer, layerOf } from "./layer.ts";
 import { type ImageSpec, layoutOf, writeArchive, writeLayoutFolder } from "./oci.ts";
+import { useOwnCache } from "./own-cache.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "oci-test-"));
-process.env.RUNTIME_INSIGHTS_CACHE = join(dir, "cache");
-test.after(() => rmSync(dir, { recursive: true }));
+const dir = useOwnCache(test);
 
 async function filesOf(archive: string): Promise<Map<string, Buffer>> {
   const tar = extract();
@@ -27,20 +25,24 @@ async function filesOf(archive: string): Promise<Map<string, Buffer>> {
 const hex = (content: Buffer) => createHash("sha256").update(content).digest("hex");
 const json = (content: Buffer | undefined) => JSON.parse((content ?? Buffer.from("null")).toString("utf8"));
 
-const base = await layerOf([text("base", "shared")]);
-const specs: readonly ImageSpec[] = [
-  { ref: "localhost/one:1", layers: [base, await layerOf([text("one", "1")])], entrypoint: ["/one"] },
-  {
-    ref: "localhost/two:1",
-    layers: [base],
-    entrypoint: ["/two"],
-    cmd: ["serve"],
-    env: ["A=b"],
-    user: "65532:65532",
-    workingDir: "/app",
-    labels: { title: "two" },
-  },
-];
+let base: Layer;
+let specs: readonly ImageSpec[];
+test.before(async () => {
+  base = await layerOf([text("base", "shared")]);
+  specs = [
+    { ref: "localhost/one:1", layers: [base, await layerOf([text("one", "1")])], entrypoint: ["/one"] },
+    {
+      ref: "localhost/two:1",
+      layers: [base],
+      entrypoint: ["/two"],
+      cmd: ["serve"],
+      env: ["A=b"],
+      user: "65532:65532",
+      workingDir: "/app",
+      labels: { title: "two" },
+    },
+  ];
+});
 
 test("every blob lies under its own digest, common layers once, and the archive is the same when written again", async () => {
   const [first] = await writeArchive("pair", specs);
@@ -114,11 +116,47 @@ test("the folder for a registry holds what the archive holds but for Docker's ow
   assert.is(readdirSync(join(out, "blobs/sha256")).length, files.size - 2);
 });
 
-test("another architecture is another image", () => {
-  const [amd64] = layoutOf(specs, "x64").images;
-  const [arm64] = layoutOf(specs, "arm64").images;
-  assert.is.not(amd64?.digest, arm64?.digest);
-  assert.match(layoutOf(specs, "arm64").index.toString(), /"architecture":"arm64"/);
+const forArm = (spec: ImageSpec): ImageSpec => ({ ...spec, architecture: "arm64" });
+
+test("another architecture is another image, and its config says so", async () => {
+  const of = async (spec: ImageSpec) => {
+    const [image] = await writeArchive("one", [spec]);
+    const files = await filesOf(image?.archive ?? "");
+    const [entry] = json(files.get("index.json")).manifests;
+    const manifest = json(files.get(`blobs/sha256/${entry.digest.slice(7)}`));
+    return [
+      entry.platform.architecture,
+      json(files.get(`blobs/sha256/${manifest.config.digest.slice(7)}`)).architecture,
+    ];
+  };
+  for (const spec of specs) {
+    assert.equal(await of({ ...spec, architecture: "amd64" }), ["amd64", "amd64"]);
+    assert.equal(await of(forArm(spec)), ["arm64", "arm64"]);
+  }
+});
+
+test("images of one name for two architectures: the name leads to an index of both, whose digest is the name's", () => {
+  const [one, two] = specs.map((spec): ImageSpec => ({ ...spec, architecture: "amd64" }));
+  if (one === undefined || two === undefined) throw new Error("there are two images");
+  const alone = [one, forArm(one)].map((spec) => layoutOf([spec]).images[0]?.digest);
+  const { index, blobs, images } = layoutOf([one, two, forArm(one)]);
+  const { manifests } = json(index);
+  assert.equal(
+    manifests.map(({ mediaType }: { mediaType: string }) => mediaType.replace(/^.*image\./, "")),
+    ["index.v1+json", "manifest.v1+json"],
+  );
+  assert.is(manifests[0].annotations["org.opencontainers.image.ref.name"], one.ref);
+  assert.is(manifests[0].digest, images[0]?.digest);
+  assert.is(manifests[1].digest, layoutOf([two]).images[0]?.digest);
+  const content = blobs.find(({ digest }) => digest === manifests[0].digest)?.content;
+  assert.ok(Buffer.isBuffer(content));
+  assert.equal(
+    json(content).manifests.map((entry: { digest: string; platform: object }) => [entry.digest, entry.platform]),
+    [
+      [alone[0], { architecture: "amd64", os: "linux" }],
+      [alone[1], { architecture: "arm64", os: "linux" }],
+    ],
+  );
 });
 
 test.run();

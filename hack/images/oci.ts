@@ -5,12 +5,16 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { pack } from "tar-stream";
 import { cacheDir } from "../cache.ts";
+import { type Architecture, ownArchitecture } from "./architecture.ts";
 import type { Layer } from "./layer.ts";
+import type { Part } from "./parts.ts";
 import { removeUnused, wasUsed } from "./unused.ts";
 
 export interface ImageSpec {
   /** Name with tag, `localhost/runtime-insights-node:0.1.0`. */
   readonly ref: string;
+  /** Of the programs in it; absent: this machine's. */
+  readonly architecture?: Architecture;
   /** From the bottom up. */
   readonly layers: readonly Layer[];
   readonly entrypoint?: readonly string[];
@@ -20,15 +24,17 @@ export interface ImageSpec {
   readonly user?: string;
   readonly workingDir?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** What is in it that others made; asked for only where a bill of materials is written. */
+  readonly parts?: () => Promise<readonly Part[]>;
 }
 
 export interface Image {
   readonly ref: string;
   /** The file to import; images that were written together share it. */
   readonly archive: string;
-  /** Of the manifest. */
+  /** Of the manifest, or of the index of the manifests for several architectures. */
   readonly digest: string;
-  /** Compressed: layers, config and manifest. */
+  /** Compressed: layers, configs and manifests. */
   readonly bytes: number;
 }
 
@@ -47,65 +53,82 @@ interface Layout {
 }
 
 const manifestType = "application/vnd.oci.image.manifest.v1+json";
+const indexType = "application/vnd.oci.image.index.v1+json";
 const layoutMark = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
-const architectures: Readonly<Partial<Record<NodeJS.Architecture, string>>> = { x64: "amd64", arm64: "arm64" };
+/** What builders of images give those that say nothing. */
+export const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** The manifest, config and layers of one image for one architecture. */
+function described(spec: ImageSpec) {
+  const platform = { architecture: spec.architecture ?? ownArchitecture, os: "linux" };
+  const config = jsonBlob({
+    created: "1970-01-01T00:00:00Z",
+    ...platform,
+    config: {
+      ...(spec.user === undefined ? {} : { User: spec.user }),
+      Env: spec.env ?? [defaultPath],
+      ...(spec.entrypoint === undefined ? {} : { Entrypoint: spec.entrypoint }),
+      ...(spec.cmd === undefined ? {} : { Cmd: spec.cmd }),
+      WorkingDir: spec.workingDir ?? "/",
+      ...(spec.labels === undefined ? {} : { Labels: spec.labels }),
+    },
+    rootfs: { type: "layers", diff_ids: spec.layers.map(({ diffId }) => diffId) },
+  });
+  const layers = spec.layers.map(({ digest, bytes, file }): Blob => ({ digest, size: bytes, content: { file } }));
+  const manifest = jsonBlob({
+    schemaVersion: 2,
+    mediaType: manifestType,
+    config: descriptor("application/vnd.oci.image.config.v1+json", config),
+    layers: layers.map((layer) => descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)),
+  });
+  const entry = { ...descriptor(manifestType, manifest), platform };
+  return { spec, manifest, entry, config, layers, blobs: [manifest, config, ...layers] };
+}
+
+/** What a name leads to: its image, or where there are several of that name an index of them by architecture. */
+function named(ref: string, images: readonly ReturnType<typeof described>[]) {
+  const [first] = images;
+  const manifests = images.map(({ entry }) => entry);
+  const several = jsonBlob({ schemaVersion: 2, mediaType: indexType, manifests });
+  const isOne = images.length === 1 && first !== undefined;
+  const entry = isOne ? first.entry : descriptor(indexType, several);
+  const blobs = [...(isOne ? [] : [several]), ...images.flatMap((image) => image.blobs)];
+  return { ref, entry, blobs: new Map(blobs.map((blob) => [blob.digest, blob])) };
+}
 
 /** The index, manifests, configs and layers of the images; the same bytes for the same images. */
-export function layoutOf(specs: readonly ImageSpec[], arch: NodeJS.Architecture = process.arch): Layout {
-  const platform = { architecture: architectures[arch] ?? arch, os: "linux" };
-  const described = specs.map((spec) => {
-    const config = jsonBlob({
-      created: "1970-01-01T00:00:00Z",
-      ...platform,
-      config: {
-        ...(spec.user === undefined ? {} : { User: spec.user }),
-        Env: spec.env ?? ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
-        ...(spec.entrypoint === undefined ? {} : { Entrypoint: spec.entrypoint }),
-        ...(spec.cmd === undefined ? {} : { Cmd: spec.cmd }),
-        WorkingDir: spec.workingDir ?? "/",
-        ...(spec.labels === undefined ? {} : { Labels: spec.labels }),
-      },
-      rootfs: { type: "layers", diff_ids: spec.layers.map(({ diffId }) => diffId) },
-    });
-    const layers = spec.layers.map(({ digest, bytes, file }): Blob => ({ digest, size: bytes, content: { file } }));
-    const manifest = jsonBlob({
-      schemaVersion: 2,
-      mediaType: manifestType,
-      config: descriptor("application/vnd.oci.image.config.v1+json", config),
-      layers: layers.map((layer) => descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer)),
-    });
-    return { spec, manifest, config, layers, blobs: [manifest, config, ...layers] };
-  });
+export function layoutOf(specs: readonly ImageSpec[]): Layout {
+  const images = specs.map(described);
+  const names = [...Map.groupBy(images, ({ spec }) => spec.ref)].map(([ref, same]) => named(ref, same));
   const index = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
-      mediaType: "application/vnd.oci.image.index.v1+json",
-      manifests: described.map(({ spec, manifest }) => ({
-        ...descriptor(manifestType, manifest),
-        platform,
+      mediaType: indexType,
+      manifests: names.map(({ ref, entry }) => ({
+        ...entry,
         // containerd takes the first name, tools for layouts the second.
-        annotations: { "io.containerd.image.name": spec.ref, "org.opencontainers.image.ref.name": spec.ref },
+        annotations: { "io.containerd.image.name": ref, "org.opencontainers.image.ref.name": ref },
       })),
     }),
   );
   const dockerManifest = Buffer.from(
     JSON.stringify(
-      described.map(({ spec, config, layers }) => ({
+      images.map(({ spec, config, layers }) => ({
         Config: blobPath(config),
         RepoTags: [spec.ref],
         Layers: layers.map(blobPath),
       })),
     ),
   );
-  const blobs = new Map(described.flatMap((image) => image.blobs.map((blob) => [blob.digest, blob] as const)));
+  const blobs = new Map(names.flatMap((name) => [...name.blobs]));
   return {
     index,
     dockerManifest,
     blobs: [...blobs.values()].sort((one, other) => (one.digest < other.digest ? -1 : 1)),
-    images: described.map((image) => ({
-      ref: image.spec.ref,
-      digest: image.manifest.digest,
-      bytes: image.blobs.reduce((sum, blob) => sum + blob.size, 0),
+    images: names.map((name) => ({
+      ref: name.ref,
+      digest: name.entry.digest,
+      bytes: [...name.blobs.values()].reduce((sum, blob) => sum + blob.size, 0),
     })),
   };
 }
@@ -143,6 +166,35 @@ async function packLayout({ index, dockerManifest, blobs }: Layout, file: string
 /** Writes the images as a layout folder, which `skopeo copy oci:FOLDER:REF docker://...` and the like push. */
 export function writeLayoutFolder(dir: string, specs: readonly ImageSpec[]): void {
   const { index, blobs } = layoutOf(specs);
+  writeBlobs(dir, blobs, index);
+}
+
+export interface Attachment {
+  /** Media type. */
+  readonly type: string;
+  readonly content: string;
+  /** What it is about; its manifest is in the same repository. */
+  readonly subject: ImageSpec;
+}
+
+const emptyConfig = { content: Buffer.from("{}"), type: "application/vnd.oci.empty.v1+json" };
+
+/** A layout folder with one artifact that refers to an image. */
+export function writeAttachment(dir: string, { type, content, subject }: Attachment): void {
+  const [layer, config] = [blobOf(Buffer.from(content)), blobOf(emptyConfig.content)];
+  const manifest = jsonBlob({
+    schemaVersion: 2,
+    mediaType: manifestType,
+    artifactType: type,
+    config: descriptor(emptyConfig.type, config),
+    layers: [descriptor(type, layer)],
+    subject: descriptor(manifestType, described(subject).manifest),
+  });
+  const index = { schemaVersion: 2, mediaType: indexType, manifests: [descriptor(manifestType, manifest)] };
+  writeBlobs(dir, [layer, config, manifest], Buffer.from(JSON.stringify(index)));
+}
+
+function writeBlobs(dir: string, blobs: readonly Blob[], index: Buffer): void {
   mkdirSync(join(dir, "blobs", "sha256"), { recursive: true });
   for (const blob of blobs) {
     const file = join(dir, blobPath(blob));
@@ -156,7 +208,10 @@ export function writeLayoutFolder(dir: string, specs: readonly ImageSpec[]): voi
 const blobPath = ({ digest }: Blob): string => `blobs/${digest.replace(":", "/")}`;
 const descriptor = (mediaType: string, { digest, size }: Blob) => ({ mediaType, digest, size });
 
-function jsonBlob(value: object): Blob {
-  const content = Buffer.from(JSON.stringify(value));
-  return { digest: `sha256:${createHash("sha256").update(content).digest("hex")}`, size: content.length, content };
-}
+const jsonBlob = (value: object): Blob => blobOf(Buffer.from(JSON.stringify(value)));
+
+const blobOf = (content: Buffer): Blob => ({
+  digest: `sha256:${createHash("sha256").update(content).digest("hex")}`,
+  size: content.length,
+  content,
+});

@@ -16,11 +16,11 @@ export function wasUsed(file: string): boolean {
   }
 }
 
-/** Removes the files and folders of a folder that nobody has used for two weeks, half-written ones among them. */
-export function removeUnused(dir: string, nowMs: number): void {
+/** Removes the files and folders of a folder that nobody has used for two weeks, or so long, half-written ones among them. */
+export function removeUnused(dir: string, nowMs: number, maxMs = maxUnusedMs): void {
   for (const name of readdirSync(dir)) {
     const file = join(dir, name);
     const stat = statSync(file, { throwIfNoEntry: false });
-    if (stat !== undefined && nowMs - stat.mtimeMs > maxUnusedMs) rmSync(file, { recursive: true, force: true });
+    if (stat !== undefined && nowMs - stat.mtimeMs > maxMs) rmSync(file, { recursive: true, force: true });
   }
 }
