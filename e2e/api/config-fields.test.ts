@@ -6,7 +6,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { z } from "zod";
 import { type HttpsServer, serveHttps } from "../../src/adapters/https.fixture.ts";
-import { specSchema, statusSchema } from "../../src/api/config.ts";
+import { specSchema } from "../../src/api/config.ts";
+import { statusSchema } from "../../src/api/config-status.ts";
 import { type GatherOrder, type GatherProgress, gatherOrderSchema } from "../../src/api/gather.ts";
 import { keyOf, names, operands } from "../../src/core/operands.ts";
 import {

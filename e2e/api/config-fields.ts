@@ -1,6 +1,6 @@
 /** What each field of the config's spec does, as rows: the values it takes, and where each shows. */
 import { z } from "zod";
-import type { ConfigStatus } from "../../src/api/config.ts";
+import type { ConfigStatus } from "../../src/api/config-status.ts";
 import type { GatherOrder } from "../../src/api/gather.ts";
 
 const container = z.looseObject({

@@ -6,7 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { cloneDir } from "../../hack/cache.ts";
 import { startApiServer } from "../../hack/cluster/apiserver.ts";
-import { kubectl, waitFor } from "../../hack/kubectl.ts";
+import { kubectl, waitFor, waitForKinds } from "../../hack/kubectl.ts";
 import { openshiftApiDir } from "../../hack/openshift/objects.ts";
 import { Connection } from "../../src/adapters/connection.ts";
 import { ImageCache } from "../../src/adapters/images.ts";
@@ -81,7 +81,7 @@ test("the API server, the kinds and the account are there", async () => {
     join(crds, `0000_10_config-operator_01_${kind}.crd.yaml`),
   ]);
   await kubectl(server, ["apply", "--server-side", ...files]);
-  await kubectl(server, ["wait", "--for=condition=Established", "--timeout=60s", ...files]);
+  await waitForKinds(server, files);
   for (const name of [namespace, "shop", "bank"]) await kubectl(server, ["create", "namespace", name]);
   await kubectl(server, ["annotate", "namespace", "bank", "runtimes.insights.openshift.io/exclude=true"]);
   await waitFor("the OpenShift kinds to be served", async () => {

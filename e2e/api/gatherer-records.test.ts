@@ -7,7 +7,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { cloneDir } from "../../hack/cache.ts";
 import { startApiServer } from "../../hack/cluster/apiserver.ts";
-import { kubectl } from "../../hack/kubectl.ts";
+import { kubectl, waitForKinds } from "../../hack/kubectl.ts";
 import { openshiftApiDir } from "../../hack/openshift/objects.ts";
 import { Connection } from "../../src/adapters/connection.ts";
 import { ImageCache } from "../../src/adapters/images.ts";
@@ -114,7 +114,7 @@ test("hiding with OpenShift's own kinds: networks, domain and hosts", async () =
   const crds = `${await openshiftApiDir()}/payload-manifests/crds/0000_10_config-operator_01_`;
   const files = ["networks", "dnses", "infrastructures-Default"].flatMap((kind) => ["-f", `${crds}${kind}.crd.yaml`]);
   await kubectl(server, ["apply", "--server-side", ...files]);
-  await kubectl(server, ["wait", "--for=condition=Established", "--timeout=60s", ...files]);
+  await waitForKinds(server, files);
   const config = (kind: string, spec: object) => ({
     ...{ apiVersion: "config.openshift.io/v1", kind, metadata: { name: "cluster" }, spec },
   });

@@ -1,6 +1,5 @@
 /** The shipped proxy before the operator's metrics, with the real kube-rbac-proxy under the operator's account. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { Registry } from "prom-client";
 import { Agent, request } from "undici";
@@ -9,6 +8,7 @@ import * as assert from "uvu/assert";
 import { z } from "zod";
 import { ensureBinaries } from "../../hack/cluster/binaries.ts";
 import { kubectl, waitFor } from "../../hack/kubectl.ts";
+import { freePort } from "../../hack/ports.ts";
 import { operatorMetrics } from "../../src/adapters/operator-metrics.ts";
 import { serveMetrics, type Telemetry } from "../../src/adapters/telemetry.ts";
 import { namespace, OperatorWorld } from "./operator-world.ts";
@@ -81,13 +81,5 @@ test("an account bound to ClusterRole system:monitoring: the metrics", async () 
 test("no other path is let through", async () => {
   assert.is((await ask("/healthz", "scraper"))[0], 404);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
 
 test.run();

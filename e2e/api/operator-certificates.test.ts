@@ -53,7 +53,7 @@ class Probe {
 
   constructor(origin: string, token: string) {
     const client = new Gatherer({
-      ...{ origin, serverName: `${names.gatherer}.${namespace}.svc` },
+      ...{ origin: () => origin, serverName: `${names.gatherer}.${namespace}.svc` },
       ...{ readCa: bundleText, readToken: async () => token },
     });
     this.#ended = this.#work(client);

@@ -215,6 +215,71 @@ for (const op of ["replace", "remove"] as const)
     assert.is(await writes(), drifted.length);
   });
 
+const templateSchema = z.object({
+  spec: z.object({
+    template: z.object({ spec: z.object({ containers: z.array(z.looseObject({ name: z.string() })) }) }),
+  }),
+});
+const messageSchema = z.object({
+  status: z.object({ conditions: z.array(z.object({ type: z.string(), message: z.string() })) }),
+});
+
+test("a controller that undoes what we set: three writes, then it is told with what to do and set ever more seldom; it ends, and so does the trouble", async () => {
+  await world.stopOperator();
+  let offsetMs = 0;
+  await world.startOperator({ nowMs: () => Date.now() + offsetMs, resyncMs: 600_000 });
+  const pass = async (ms: number) => {
+    offsetMs += ms;
+    await world.patch(configPath, { metadata: { annotations: { now: `${offsetMs}` } } });
+  };
+  const path = world.pathOf({ kind: "DaemonSet", name: names.extractor });
+  const { containers } = templateSchema.parse(await world.get(path)).spec.template.spec;
+  const at = containers.findIndex(({ imagePullPolicy }) => imagePullPolicy === "IfNotPresent");
+  const pointerTo = `/spec/template/spec/containers/${at}/imagePullPolicy`;
+  const undo = [
+    { op: "test", path: pointerTo, value: "IfNotPresent" },
+    { op: "replace", path: pointerTo, value: "Always" },
+  ];
+  const call = { method: "PATCH", path, contentType: "application/json-patch+json", body: undo } as const;
+  let undone = 0;
+  const controller = setInterval(
+    () => void world.admin.call(call).then(({ status }) => (undone += status === 200 ? 1 : 0)),
+    50,
+  );
+  try {
+    const before = await writes();
+    await world.waitForCondition("ExtractorReady", "False/OperandFailed");
+    const { conditions } = messageSchema.parse(await world.get(configPath)).status;
+    assert.is(
+      conditions.find(({ type }) => type === "ExtractorReady")?.message,
+      `DaemonSet/${names.extractor}: spec.template.spec.containers[${containers[at]?.name}].imagePullPolicy is changed by somebody else each time it is set`,
+    );
+    assert.is((await writes()) - before, 3);
+    await pass(1_000);
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    assert.equal([(await writes()) - before, undone], [3, 4]);
+    await pass(31_000);
+    await waitFor("the next try", async () => ((await writes()) - before === 4 && undone === 5 ? true : undefined));
+    await pass(120_000);
+    await world.waitForCondition("Degraded", "True/OperandFailed");
+    const told = messageSchema.parse(await world.get(configPath)).status.conditions;
+    assert.match(told.find(({ type }) => type === "Degraded")?.message ?? "", /To do: find the admission policy/);
+  } finally {
+    clearInterval(controller);
+  }
+  await waitFor(
+    "ours to be back and the trouble to be over",
+    async () => {
+      await pass(61_000);
+      const isOver = !Object.values(await world.conditions()).some((one) => one.endsWith("/OperandFailed"));
+      return isOver ? true : undefined;
+    },
+    { timeoutMs: 30_000, everyMs: 500 },
+  );
+  const now = templateSchema.parse(await world.get(path)).spec.template.spec.containers[at];
+  assert.is(now?.imagePullPolicy, "IfNotPresent");
+});
+
 const schemaOf = async (path: string) =>
   z
     .object({ components: z.object({ schemas: z.record(z.string(), z.record(z.string(), z.unknown())) }) })

@@ -10,7 +10,7 @@ import * as assert from "uvu/assert";
 import { z } from "zod";
 import { kubectl, waitFor } from "../../hack/kubectl.ts";
 import { type HttpsServer, serveHttps } from "../../src/adapters/https.fixture.ts";
-import { statusSchema } from "../../src/api/config.ts";
+import { statusSchema } from "../../src/api/config-status.ts";
 import type { GatherProgress } from "../../src/api/gather.ts";
 import { names } from "../../src/core/operands.ts";
 import { GathersWorld } from "./gathers-world.ts";

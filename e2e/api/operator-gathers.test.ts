@@ -3,7 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { z } from "zod";
 import { waitFor } from "../../hack/kubectl.ts";
-import { statusSchema } from "../../src/api/config.ts";
+import { statusSchema } from "../../src/api/config-status.ts";
 import { names } from "../../src/core/operands.ts";
 import { GathersWorld } from "./gathers-world.ts";
 import { configPath, gathersPath, type OperatorWorld } from "./operator-world.ts";

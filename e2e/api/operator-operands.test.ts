@@ -336,7 +336,10 @@ test("another installation that is alive has the config: nothing is written unti
   await world.waitForObserved();
   assert.match(JSON.stringify(await world.get(configPath)), /"operator":\{"namespace":"runtime-insights"/);
   const events = await world.admin.call({ path: "/api/v1/namespaces/default/events" });
-  assert.match(JSON.stringify(events.body), /"reason":"TookOver"/);
+  assert.match(
+    JSON.stringify(events.body),
+    /"reason":"TookOver","message":"[^"]*kubectl -n other delete daemonset,deployment,[^"]* -l app\.kubernetes\.io\/managed-by=runtime-insights-operator[^"]*","source":[^}]*},[^}]*"type":"Warning"/,
+  );
 });
 
 test("a cluster without the FeatureGate API: the node side goes, the message names the way out", async () => {

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { kubectl, waitFor } from "../../hack/kubectl.ts";
 import { type HttpsServer, makeAuthority, serveHttps } from "../../src/adapters/https.fixture.ts";
 import { readParts } from "../../src/adapters/multipart.fixture.ts";
-import { statusSchema } from "../../src/api/config.ts";
+import { statusSchema } from "../../src/api/config-status.ts";
 import type { LastUpload } from "../../src/api/upload.ts";
 import { names } from "../../src/core/operands.ts";
 import { GathersWorld } from "./gathers-world.ts";

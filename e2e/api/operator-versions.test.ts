@@ -33,11 +33,11 @@ let older: Actor;
 let newer: Actor;
 let elsewhere: Actor;
 
-/** What it wrote since the proxy last forgot, its Lease left out. */
+/** What it wrote since the proxy last forgot, its Lease and events left out. */
 function writesOf({ proxy }: Actor): readonly string[] {
   return proxy
     .writes()
-    .filter(({ path }) => !path.includes("/leases/"))
+    .filter(({ path }) => !path.includes("/leases/") && !path.endsWith("/events"))
     .map(({ method, path, status }) => `${method} ${path} ${status}`);
 }
 
@@ -64,7 +64,7 @@ function newerSources(): string {
   symlinkSync(join(cloneDir, "node_modules"), join(root, "node_modules"));
   for (const [file, from, to] of [
     ["package.json", `"version": "${manifest.version}"`, `"version": "${newerVersion}"`],
-    ["src/api/config.ts", 'z.enum(["Ephemeral"])', 'z.enum(["Lasting"])'],
+    ["src/api/config-status.ts", '.enum(["Ephemeral"])', '.enum(["Lasting"])'],
     ["src/core/status.ts", 'storage: "Ephemeral"', 'storage: "Lasting"'],
   ] as const) {
     const text = readFileSync(join(root, file), "utf8");
@@ -221,6 +221,13 @@ test("an operator of another version in another namespace writes nothing but its
   assert.equal(writesOf(elsewhere), []);
   assert.ok(elsewhere.process.log.some(({ msg }) => /^Another operator serves this cluster/.test(msg)));
   assert.match(await configText(), new RegExp(`"operator":{"namespace":"${namespace}"`));
+  const told = elsewhere.proxy.writes().filter(({ path }) => path.endsWith("/events"));
+  assert.is(told.length, 2, "one event about the config, one about its own namespace");
+  const { body } = await world.admin.call({ path: "/api/v1/namespaces/default/events" });
+  assert.match(
+    JSON.stringify(body),
+    new RegExp(`"reason":"AnotherOperator","message":"The operator in namespace ${namespace} has`),
+  );
 });
 
 test("the first one is gone without a word: the other one takes over when its Lease has run out, with an event", async () => {

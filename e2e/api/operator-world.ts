@@ -5,10 +5,11 @@ import { Registry } from "prom-client";
 import { z } from "zod";
 import { cloneDir } from "../../hack/cache.ts";
 import { type ApiServer, type ApiServerOptions, startApiServer } from "../../hack/cluster/apiserver.ts";
-import { kubectl, waitFor } from "../../hack/kubectl.ts";
+import { kubectl, ownKinds, waitFor, waitForKinds } from "../../hack/kubectl.ts";
 import { openshiftVersion } from "../../hack/openshift/objects.ts";
 import { collectionPath } from "../../src/adapters/cluster.ts";
 import { Connection } from "../../src/adapters/connection.ts";
+import type { OriginOf } from "../../src/adapters/endpoints.ts";
 import { operatorMetrics } from "../../src/adapters/operator-metrics.ts";
 import { createLogger } from "../../src/adapters/telemetry.ts";
 import { apiGroup, type KubeObject, kubeObjectSchema } from "../../src/api/object.ts";
@@ -43,6 +44,7 @@ export interface StartOptions {
   readonly resyncMs?: number;
   readonly uploads?: Partial<UploadOptions>;
   readonly images?: Partial<Images>;
+  readonly originOf?: OriginOf;
 }
 
 export class OperatorWorld {
@@ -59,10 +61,10 @@ export class OperatorWorld {
   }
 
   /**
-   * An API server with OpenShift's kinds and our manifests but for the CRDs. With the controllers the garbage collector works;
+   * An API server with OpenShift's kinds, unless told otherwise, and our manifests but for the CRDs. With the controllers the garbage collector works;
    * without them `setGathererReady` does, since nobody corrects it.
    */
-  static async start(options: Pick<ApiServerOptions, "controllers" | "address">): Promise<OperatorWorld> {
+  static async start(options: Pick<ApiServerOptions, "controllers" | "address" | "openshift">): Promise<OperatorWorld> {
     const server = await startApiServer({ openshift: true, ...options });
     const world = new OperatorWorld(server);
     await kubectl(server, ["apply", "-k", join(cloneDir, "manifests")]);
@@ -71,9 +73,7 @@ export class OperatorWorld {
 
   async applyCrds(): Promise<void> {
     await kubectl(this.server, ["apply", "-k", join(cloneDir, "crds")]);
-    await kubectl(this.server, [
-      ...["wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=runtime-insights"],
-    ]);
+    await waitForKinds(this.server, ownKinds);
   }
 
   /** A kube config of a service account of our namespace, with a token as the kubelet would ask for. */
@@ -109,6 +109,7 @@ export class OperatorWorld {
       gathererOrigin: options.gathererOrigin ?? "https://127.0.0.1:1",
       readGathererToken: options.gathererToken ?? (async () => "none"),
       ...(options.nowMs === undefined ? {} : { nowMs: options.nowMs }),
+      ...(options.originOf === undefined ? {} : { originOf: options.originOf }),
       ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
       uploads: { commit: "abcdef0", ...options.uploads },
     });

@@ -1,13 +1,17 @@
 /** What our pods may do and what they need: Pod Security as the API server enforces it, and permissions that other tests do not need. */
 
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Agent, request } from "undici";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { z } from "zod";
-import { kubectl, waitFor } from "../../hack/kubectl.ts";
+import { cloneDir } from "../../hack/cache.ts";
+import { kubectl, waitFor, waitForKinds } from "../../hack/kubectl.ts";
 import { audiences, names } from "../../src/core/operands.ts";
 import { phaseOf } from "../../src/core/requests.ts";
 import { GathersWorld } from "./gathers-world.ts";
+import { hostilePods, type PodSpec, podSpecSchema, registry, shippedImages } from "./hostile-pods.ts";
 import { gathererSide, namespace, nodeSide, type OperatorWorld } from "./operator-world.ts";
 import { RealGatherer } from "./real-gatherer.ts";
 
@@ -32,7 +36,7 @@ const workloadSchema = z.object({
   spec: z.object({
     template: z.object({
       metadata: z.object({ labels: z.record(z.string(), z.string()) }),
-      spec: z.looseObject({ serviceAccountName: z.string() }),
+      spec: podSpecSchema,
     }),
   }),
 });
@@ -41,23 +45,54 @@ const workloads = {
   operator: `/apis/apps/v1/namespaces/${namespace}/deployments/${operatorAccount}`,
   gatherer: `/apis/apps/v1/namespaces/${namespace}/deployments/${names.gatherer}`,
   extractor: `/apis/apps/v1/namespaces/${namespace}/daemonsets/${names.extractor}`,
+  standalone: `/apis/apps/v1/namespaces/${namespace}/daemonsets/runtime-insights-standalone`,
 };
 
-/** What the API server says of a pod of that workload in that namespace; none is made. */
-async function dryRun(workload: keyof typeof workloads, where: string): Promise<readonly [number, string]> {
+/** What the API server says of a pod of that workload in that namespace, with that change; none is made. */
+async function dryRun(
+  workload: keyof typeof workloads,
+  where: string,
+  change: (spec: PodSpec) => object = (spec) => spec,
+): Promise<readonly [number, string]> {
   const { template } = workloadSchema.parse(await world.get(workloads[workload])).spec;
   const { status, body } = await world.admin.call({
     method: "POST",
     path: `/api/v1/namespaces/${where}/pods`,
     query: { dryRun: "All" },
-    body: { metadata: { name: "tried", labels: template.metadata.labels }, spec: template.spec },
+    body: { metadata: { name: "tried", labels: template.metadata.labels }, spec: change(template.spec) },
   });
-  return [status, JSON.stringify(body)];
+  return [status, JSON.stringify(body).slice(0, 2000)];
+}
+
+/** Returns when the API server obeys it, which one sees by that image. */
+async function applyPolicy(policy: string, refused: string): Promise<void> {
+  await kubectl(world.server, ["apply", "-f", "-"], policy);
+  const other = (spec: PodSpec) => ({
+    ...spec,
+    containers: spec.containers.map((one) => ({ ...one, image: refused })),
+  });
+  await waitFor(
+    "the policy",
+    async () => (/only the images/.test((await dryRun("gatherer", namespace, other))[1]) ? true : undefined),
+    { everyMs: 100 },
+  );
+}
+
+async function policyForOurImages(): Promise<string> {
+  const policy = await readFile(join(cloneDir, "docs/examples/images-policy.yaml"), "utf8");
+  return policy.replaceAll("registry.example.com/runtime-insights/", registry);
+}
+
+async function letsInOurPods(): Promise<void> {
+  for (const workload of ["operator", "gatherer", "extractor"] as const) {
+    const [status, said] = await dryRun(workload, namespace);
+    assert.is(status, 201, `${workload}: ${said}`);
+  }
 }
 
 test("preparation: everything is installed; two namespaces enforce a standard each", async () => {
   assert.is((await world.applyConfig(ignored)).status, 201);
-  await gathers.startOperator();
+  await gathers.startOperator({ images: shippedImages });
   await world.waitForPresent([...gathererSide, ...nodeSide]);
   for (const standard of ["restricted", "baseline", "privileged"]) {
     const labels = { "pod-security.kubernetes.io/enforce": standard };
@@ -92,16 +127,57 @@ for (const profile of ["Privileged", "LeastPrivilege"]) {
     const [status, said] = await dryRun("extractor", "privileged");
     assert.is(status, 201, said);
   });
+
+  test(`the policy for our images lets in each of our pods, profile ${profile}`, async () => {
+    await applyPolicy(await policyForOurImages(), "elsewhere:1");
+    await letsInOurPods();
+  });
+
+  for (const { rule, of, change, refusal } of hostilePods)
+    test(`the policy for our images, profile ${profile}, refuses ${rule}`, async () => {
+      const [status, said] = await dryRun(of, namespace, change);
+      assert.is(status, 422, said);
+      assert.match(said, refusal);
+    });
 }
 
 test("Pod Security: our own namespace is privileged, and each of our pods is let in", async () => {
   const labels = (await world.get(`/api/v1/namespaces/${namespace}`))?.metadata.labels;
   for (const mode of ["enforce", "audit", "warn"])
     assert.is(labels?.[`pod-security.kubernetes.io/${mode}`], "privileged", mode);
-  for (const workload of ["operator", "gatherer", "extractor"] as const) {
-    const [status, said] = await dryRun(workload, namespace);
+  await letsInOurPods();
+});
+
+for (const variant of ["standalone", "standalone-least-privilege"])
+  test(`the policy for our images lets in pods of ${variant}`, async () => {
+    await kubectl(world.server, ["-n", namespace, "apply", "-k", join(cloneDir, "manifests", variant)]);
+    const [status, said] = await dryRun("standalone", namespace);
     assert.is(status, 201, said);
-  }
+  });
+
+test("the policy for our images refuses a container for debugging", async () => {
+  const { template } = workloadSchema.parse(await world.get(workloads.gatherer)).spec;
+  const pods = `/api/v1/namespaces/${namespace}/pods`;
+  const made = await world.create(pods, { metadata: { name: "debugged" }, spec: template.spec });
+  assert.is(made.status, 201, made.text);
+  const { status, body } = await world.admin.call({
+    method: "PATCH",
+    path: `${pods}/debugged/ephemeralcontainers`,
+    contentType: "application/strategic-merge-patch+json",
+    body: { spec: { ephemeralContainers: [{ name: "debug", image: shippedImages.gatherer }] } },
+  });
+  assert.is(status, 422, JSON.stringify(body));
+  assert.match(JSON.stringify(body), /debugged with a container of its own/);
+  await world.delete(`${pods}/debugged`);
+});
+
+test("the policy for our images holds to one release when it names that one's", async () => {
+  const named = Object.values(shippedImages).reduce(
+    (policy, image) => policy.replace(`'${image.slice(0, image.lastIndexOf(":"))}'`, `'${image}'`),
+    await policyForOurImages(),
+  );
+  await applyPolicy(named, `${registry}runtime-insights-operator:0.0.9`);
+  await letsInOurPods();
 });
 
 test("the operator could not make its bindings without leave to bind exactly these roles", async () => {
@@ -152,7 +228,7 @@ test("the gatherer may read the images of the cluster", async () => {
     },
   };
   await kubectl(world.server, ["apply", "-f", "-"], JSON.stringify(crd));
-  await kubectl(world.server, ["wait", "--for=condition=Established", "crd/images.image.openshift.io"]);
+  await waitForKinds(world.server, ["crd/images.image.openshift.io"]);
   const image = `quay.example/app@sha256:${"a".repeat(64)}`;
   await world.create("/api/v1/namespaces/privileged/serviceaccounts", { metadata: { name: "default" } });
   const pods = "/api/v1/namespaces/privileged/pods";

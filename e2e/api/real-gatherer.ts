@@ -1,12 +1,13 @@
 /** The real gatherer behind the real kube-rbac-proxy, as their Deployment would run them, with paths and ports of this machine. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, rename, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { z } from "zod";
 import { cloneDir } from "../../hack/cache.ts";
 import { ensureBinaries } from "../../hack/cluster/binaries.ts";
 import { kubectl } from "../../hack/kubectl.ts";
+import { freePort } from "../../hack/ports.ts";
 import { audiences, names } from "../../src/core/operands.ts";
 import type { GathersWorld } from "./gathers-world.ts";
 import { namespace } from "./operator-world.ts";
@@ -48,13 +49,14 @@ export class RealGatherer {
     this.#children = [proxy, this.#gatherer];
   }
 
-  /** Once the operator has made its Deployment and certificate; `more` are options of the gatherer. */
-  static async start(gathers: GathersWorld, more: readonly string[] = []): Promise<RealGatherer> {
+  /** Once the operator has made its Deployment and certificate; `more` are options of the gatherer, `name` tells several apart. */
+  static async start(gathers: GathersWorld, more: readonly string[] = [], name = "gatherer"): Promise<RealGatherer> {
     const { world } = gathers;
-    const directory = join(world.server.dir, "gatherer");
+    const directory = join(world.server.dir, name);
     await mkdir(directory, { recursive: true });
     const account = await world.accountConfig(names.gatherer);
     const [port, proxyPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
+    const healthPort = await freePort();
     const certificate = await mount(gathers, directory);
     const deployment = podSchema.parse(await world.operand({ kind: "Deployment", name: names.gatherer }));
     const shipped = deployment.spec.template.spec.containers.find(({ name }) => name === "kube-rbac-proxy")?.args ?? [];
@@ -71,12 +73,13 @@ export class RealGatherer {
       { stdio: "ignore" },
     );
     const serve = ["serve", "--kubeconfig", account, "--namespace", namespace, "--directory", directory];
-    const ports = ["--port", `${port}`, "--metrics-port", `${metricsPort}`, "--health-port", "0"];
+    const ports = ["--port", `${port}`, "--metrics-port", `${metricsPort}`, "--health-port", `${healthPort}`];
     const program = join(cloneDir, "src/bin/gatherer.ts");
     const real = new RealGatherer(gathers, directory, `https://127.0.0.1:${proxyPort}`, proxy, () =>
       spawn(process.execPath, [program, ...serve, ...ports, ...more], { stdio: "ignore" }),
     );
     real.#certificate = certificate;
+    real.healthPort = healthPort;
     return real;
   }
 
@@ -96,6 +99,17 @@ export class RealGatherer {
         () => undefined,
       );
     }, 500);
+  }
+
+  /** Of its health page. */
+  healthPort = 0;
+
+  /** As the kubelet ends it; its proxy stays. The exit code. */
+  async terminate(): Promise<number | null> {
+    const ended = once(this.#gatherer, "exit");
+    this.#gatherer.kill("SIGTERM");
+    const [code] = await ended;
+    return typeof code === "number" ? code : null;
   }
 
   kill(): void {
@@ -128,12 +142,4 @@ async function mount(gathers: GathersWorld, directory: string, before?: string):
   await symlink(data, `${data}.link`);
   await rename(`${data}.link`, join(directory, "tls"));
   return cert;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
 }

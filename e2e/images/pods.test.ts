@@ -123,7 +123,7 @@ test("operator: SIGTERM ends it with 0 within seconds, and the Lease is anybody'
   assert.is(await holder(), "");
 });
 
-test("gatherer: serves behind its proxy, as any user that OpenShift may choose", async () => {
+test("gatherer: serves behind its proxy, under whatever user OpenShift may choose", async () => {
   const pod = await world.pod(names.gatherer);
   gatherer = await pod
     .container("gatherer")

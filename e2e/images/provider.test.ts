@@ -1,4 +1,4 @@
-/** `cluster:up --provider k3s` where the Docker engine runs no privileged containers, as that of the tests (hack/docker.ts). */
+/** `cluster:up --provider k3s` where the Docker engine runs no privileged containers, as that of hack/docker.ts; not run beside another engine. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -95,7 +95,7 @@ async function settled(): Promise<World> {
       latest = { containers, answers: await ask() };
       return entries.every((entry) => entry.pending !== undefined || isRight(entry, latest)) ? true : undefined;
     },
-    { timeoutMs: 150_000, everyMs: 5_000 },
+    { timeoutMs: 300_000, everyMs: 5_000 },
   ).catch((cause: Error) => console.log(`${cause.message}; the tests below say which`));
   return latest;
 }

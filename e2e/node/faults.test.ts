@@ -1,12 +1,22 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { Agent, request } from "undici";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { kubectl, portForward, waitFor } from "../../hack/kubectl.ts";
-import { applyConfig, gather, installOperator, namespace, ours, testCluster, waitForCondition } from "./world.ts";
+import { names } from "../../src/core/operands.ts";
+import { processesOf } from "./processes.ts";
+import {
+  applyConfig,
+  forgetGathers,
+  gather,
+  installOperator,
+  namespace,
+  ours,
+  podsOf,
+  testCluster,
+  waitForCondition,
+} from "./world.ts";
 
 const cluster = await testCluster();
-const extractorSelector = "app.kubernetes.io/name=runtime-insights-extractor";
 
 test("preparation: the operator is installed and configured", async () => {
   await installOperator(cluster);
@@ -15,39 +25,9 @@ test("preparation: the operator is installed and configured", async () => {
   await waitForCondition(cluster, "ExtractorReady", /^True/);
 });
 
-const podsOf = async (
-  selector: string,
-): Promise<readonly { readonly name: string; readonly node: string; readonly uid: string }[]> => {
-  const path = "{range .items[*]}{.metadata.name} {.spec.nodeName} {.metadata.uid}{'\\n'}{end}";
-  const text = await kubectl(cluster, ["-n", namespace, "get", "pods", "-l", selector, "-o", `jsonpath=${path}`]);
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => {
-      const [name = "", node = "", uid = ""] = line.split(" ");
-      return { name, node, uid };
-    });
-};
-
-/** Processes of a pod whose executable has this path, as the host sees them. */
-function processesOf(podUid: string, executable: string): readonly number[] {
-  return readdirSync("/proc")
-    .filter((entry) => /^\d+$/.test(entry))
-    .filter((pid) => {
-      try {
-        return (
-          readFileSync(`/proc/${pid}/cgroup`, "utf8").includes(`pod${podUid}`) &&
-          readlinkSync(`/proc/${pid}/exe`) === executable
-        );
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
-
 test("one node's exporter hangs: the archive is complete and the failure names the node", async () => {
-  const [victim] = await podsOf(extractorSelector);
+  await forgetGathers(cluster);
+  const [victim] = await podsOf(cluster, names.extractor);
   assert.ok(victim);
   const stopped = processesOf(victim.uid, "/exporter");
   assert.is(stopped.length, 1);
@@ -60,8 +40,8 @@ test("one node's exporter hangs: the archive is complete and the failure names t
     );
     assert.ok(finished.status?.archive);
     assert.equal(
-      (finished.status?.failures ?? []).map(({ node }) => node),
-      [victim.node],
+      (finished.status?.failures ?? []).map(({ node, reason }) => [node, reason]),
+      [[victim.node, "Timeout"]],
     );
     assert.is(finished.status?.counts?.nodesAnswered, cluster.nodes.length - 1);
     await waitForCondition(cluster, "GatherSucceeded", /^True\/NodesFailed$/);
@@ -151,7 +131,7 @@ const askers: readonly {
 ];
 for (const { who, token: makeToken, status } of askers) {
   test(`a node asked ${who}`, async () => {
-    const [pod] = await podsOf(extractorSelector);
+    const [pod] = await podsOf(cluster, names.extractor);
     assert.ok(pod);
     const ca = await kubectl(cluster, [
       ...["-n", namespace, "get", "configmap", "runtime-insights-ca-bundle"],

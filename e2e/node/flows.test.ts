@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { endOf, type Flow, flowsOf, isAllowed, type Network, network, pidOf } from "./flows.ts";
-import { applyConfig, gather, installOperator, namespace, testCluster, waitForCondition } from "./world.ts";
+import { applyConfig, gatherAtOnce, installOperator, namespace, testCluster, waitForCondition } from "./world.ts";
 
 const cluster = await testCluster();
 const nameLabel = "app.kubernetes.io/name";
@@ -41,7 +41,7 @@ test("during a gather our pods have the connections that they are there for", as
   // Some are over in milliseconds, so on a busy machine one gather may not show them all.
   for (let gathers = 0; gathers < 3 && missing().length > 0; gathers += 1) {
     let isOver = false;
-    const gathering = gather(cluster).finally(() => (isOver = true));
+    const gathering = gatherAtOnce(cluster).finally(() => (isOver = true));
     while (!isOver) {
       look();
       await sleep(2);

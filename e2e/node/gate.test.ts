@@ -11,7 +11,7 @@ import { openReader } from "../../hack/reader.ts";
 import { gatherOutcomeSchema, inventorySchema } from "../../src/api/gather.ts";
 import {
   applyConfig,
-  gather,
+  gatherAtOnce,
   installOperator,
   namespace,
   ours,
@@ -63,7 +63,7 @@ test("gate disabled: no node is touched, gathering goes on without runtimes", as
   await waitForCondition(cluster, "FeatureGateEnabled", /^False\/GateDisabled$/);
   assert.equal(await ours(cluster, "daemonsets"), []);
   assert.equal(await ours(cluster, "securitycontextconstraints"), []);
-  const finished = await gather(cluster);
+  const finished = await gatherAtOnce(cluster);
   assert.ok((finished.status?.counts?.pods ?? 0) > 0);
   assert.is(finished.status?.counts?.nodesAsked, 0);
   assert.match(finished.status?.archive?.name ?? "", /^insights-\d{4}-\d\d-\d\d-\d{6}\.tar\.gz$/);
@@ -75,7 +75,7 @@ test("gate enabled: one extractor on each node, and the next gather has runtimes
   const nodes = cluster.nodes.map((node) => `${node.name} true true true true`).sort();
   assert.equal(await extractorPods(), nodes);
   assert.equal(await ours(cluster, "securitycontextconstraints"), ["runtime-insights-extractor"]);
-  const finished = await gather(cluster);
+  const finished = await gatherAtOnce(cluster);
   assert.is(finished.status?.counts?.nodesAnswered, cluster.nodes.length);
   assert.equal(finished.status?.failures ?? [], []);
   assert.ok((await withRuntime()) > 0);
@@ -122,7 +122,7 @@ test("lifecycle OnDemand: a gather brings the extractors along, finds real runti
   await waitForCondition(cluster, "ExtractorReady", /^True\/OnDemandIdle$/);
   await waitFor("no extractor pod", async () => ((await extractorPods()).length === 0 ? true : undefined));
   const before = await newestInventory();
-  const finished = await gather(cluster);
+  const finished = await gatherAtOnce(cluster);
   assert.equal(await extractorPods(), []);
   assert.equal(await ours(cluster, "daemonsets"), []);
   assert.is(finished.status?.counts?.nodesAnswered, cluster.nodes.length);

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { z } from "zod";
+import { packageVersion } from "../../hack/build.ts";
 import { cloneDir } from "../../hack/cache.ts";
 import { inMachine } from "../../hack/cluster/machine.ts";
 import { writeProgramImage } from "../../hack/cluster/program-image.ts";
@@ -16,7 +17,7 @@ import { testCluster } from "./world.ts";
 const cluster = await testCluster();
 const namespace = "interop-test";
 const referenceImage = "localhost/reference-exporter:1";
-const nodeImage = "localhost/runtime-insights-node:0.1.0";
+const nodeImage = `localhost/runtime-insights-node:${packageVersion}`;
 
 const unprivileged = {
   runAsUser: 65532,

@@ -86,10 +86,16 @@ const make = (): Promise<Cluster> => up({ name, nodes: 1, openshift: false, log:
 async function killedUp(reached: () => boolean): Promise<void> {
   const cli = join(import.meta.dirname, "../../hack/cluster/cli.ts");
   const args = [cli, "up", "--name", name, "--nodes", "1", "--no-openshift"];
-  const child = spawn(process.execPath, args, { stdio: "ignore", detached: true });
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"], detached: true });
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    said += chunk.toString("utf8");
+  });
   const ended = new Promise((resolve) => child.once("exit", resolve));
+  const look = async () => reached() || (child.exitCode !== null ? "ended" : undefined);
   try {
-    await waitFor("up to come so far", async () => (reached() ? true : undefined), { everyMs: 20 });
+    const come = await waitFor("up to come so far", look, { everyMs: 20 });
+    assert.is.not(come, "ended", said);
   } finally {
     child.kill("SIGKILL");
     await ended;

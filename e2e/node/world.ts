@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { cloneDir } from "../../hack/cache.ts";
 import { type Cluster, loadCluster } from "../../hack/cluster/cluster.ts";
-import { kubectl, waitFor } from "../../hack/kubectl.ts";
+import { kubectl, ownKinds, waitFor, waitForKinds } from "../../hack/kubectl.ts";
 
 export const namespace = "runtime-insights";
 
@@ -17,13 +17,7 @@ export async function testCluster(): Promise<Cluster> {
 /** Applies what an administrator would and waits for the operator; does no harm when it is there already. */
 export async function installOperator(cluster: Cluster): Promise<void> {
   await kubectl(cluster, ["apply", "-k", join(cloneDir, "crds")]);
-  await kubectl(cluster, [
-    "wait",
-    "--for=condition=Established",
-    "crd",
-    "-l",
-    "app.kubernetes.io/part-of=runtime-insights",
-  ]).catch(() => undefined);
+  await waitForKinds(cluster, ownKinds);
   await kubectl(cluster, ["apply", "-k", join(cloneDir, "manifests")]);
   await kubectl(cluster, [
     "-n",
@@ -70,7 +64,7 @@ export async function waitForCondition(
   await waitFor(
     `${type} to be ${expected}`,
     async () => (expected.test((await condition(cluster, type)) ?? "") ? true : undefined),
-    { timeoutMs },
+    { timeoutMs, everyMs: 1_000 },
   );
 }
 
@@ -83,6 +77,39 @@ export async function ours(cluster: Cluster, kind: string): Promise<readonly str
     .sort();
 }
 
+/** Pods of the operator or of one of its workloads, by that one's name. */
+export async function podsOf(
+  cluster: Cluster,
+  name: string,
+): Promise<readonly { readonly name: string; readonly node: string; readonly uid: string }[]> {
+  const path = "{range .items[*]}{.metadata.name} {.spec.nodeName} {.metadata.uid}{'\\n'}{end}";
+  const selector = `app.kubernetes.io/name=${name}`;
+  const text = await kubectl(cluster, ["-n", namespace, "get", "pods", "-l", selector, "-o", `jsonpath=${path}`]);
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const [pod = "", node = "", uid = ""] = line.split(" ");
+      return { name: pod, node, uid };
+    });
+}
+
+/**
+ * Forgets the gathers that are over, once the config's own first one is: that one goes before all requests, and gathers begin a minute
+ * apart, counted from those on record. The next one that is asked for begins at once.
+ */
+export async function forgetGathers(cluster: Cluster): Promise<void> {
+  const read = async (path: string, ...what: readonly string[]) =>
+    (await kubectl(cluster, ["get", ...what, "-o", `jsonpath=${path}`])).trim();
+  await waitFor(
+    "the config's first gather to end",
+    async () => (await read("{.status.lastGather.finishTime}", "ire", "cluster")) !== "" || undefined,
+    { timeoutMs: 240_000 },
+  );
+  const over = await read('{range .items[?(@.status.finishTime)]}{.metadata.name}{" "}{end}', "rg");
+  if (over !== "") await kubectl(cluster, ["delete", "rg", "--ignore-not-found", ...over.split(" ")]);
+}
+
 /**
  * Asks for a gather and waits until it is over; the finished object. Of requests that wait only one stays, the schedule's own first,
  * so one that came at a bad moment is made again, as a user would.
@@ -93,14 +120,43 @@ export async function gather(cluster: Cluster, timeoutMs = 240_000): Promise<Fin
   return isSuperseded ? gatherOnce(cluster, timeoutMs) : finished;
 }
 
+/** The same without waiting for a turn. */
+export async function gatherAtOnce(cluster: Cluster): Promise<FinishedGather> {
+  await forgetGathers(cluster);
+  return gather(cluster);
+}
+
 async function gatherOnce(cluster: Cluster, timeoutMs: number): Promise<FinishedGather> {
-  const name = (
-    await kubectl(cluster, ["create", "-o", "name", "-f", join(cloneDir, "docs/examples/gather.yaml")])
-  ).trim();
-  return waitFor(
+  return waitForGather(cluster, await askForGather(cluster), timeoutMs);
+}
+
+/** Asks for a gather; the request's `kind/name`. */
+export async function askForGather(cluster: Cluster): Promise<string> {
+  const file = join(cloneDir, "docs/examples/gather.yaml");
+  return (await kubectl(cluster, ["create", "-o", "name", "-f", file])).trim();
+}
+
+export const readGather = async (cluster: Cluster, name: string): Promise<FinishedGather> =>
+  JSON.parse(await kubectl(cluster, ["get", name, "-o", "json"])) as FinishedGather;
+
+/** Waits until the request's phase is that, and what it is at begins with the message. */
+export const waitForPhase = (cluster: Cluster, name: string, phase: string, message = ""): Promise<true> =>
+  waitFor(
+    `${name} to be ${phase} ${message}`,
+    async () => {
+      const { status } = await readGather(cluster, name);
+      const progressing = status?.conditions?.find(({ type }) => type === "Progressing");
+      return (progressing?.reason === phase && progressing.message.startsWith(message)) || undefined;
+    },
+    { everyMs: 500 },
+  );
+
+/** Waits until the request is over, whatever became of it. */
+export const waitForGather = (cluster: Cluster, name: string, timeoutMs = 240_000): Promise<FinishedGather> =>
+  waitFor(
     `${name} to finish`,
     async () => {
-      const object = JSON.parse(await kubectl(cluster, ["get", name, "-o", "json"])) as FinishedGather;
+      const object = await readGather(cluster, name);
       const { status } = object;
       const isOver =
         status?.finishTime !== undefined || status?.conditions?.some(({ reason }) => reason === "Superseded");
@@ -108,7 +164,6 @@ async function gatherOnce(cluster: Cluster, timeoutMs: number): Promise<Finished
     },
     { timeoutMs, everyMs: 1_000 },
   );
-}
 
 /** The part of a RuntimeGather that tests look at. */
 export interface FinishedGather {
@@ -118,6 +173,11 @@ export interface FinishedGather {
     readonly counts?: Readonly<Record<string, number>>;
     readonly archive?: { readonly name: string };
     readonly failures?: readonly { readonly node: string; readonly reason: string; readonly message: string }[];
-    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason: string }[];
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly reason: string;
+      readonly message: string;
+    }[];
   };
 }

@@ -257,7 +257,7 @@ export class ApiProxy {
   ): Promise<void> {
     let isSilent = false;
     const write = (text: string) => {
-      if (!isSilent && !this.#isDead(response)) response.write(text);
+      if (!isSilent && !response.writableEnded && !this.#isDead(response)) response.write(text);
     };
     const watch: OpenWatch = {
       request: recorded,

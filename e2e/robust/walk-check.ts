@@ -84,13 +84,17 @@ async function wouldBeWritten({ api }: RobustWorld, config: Config): Promise<rea
     log: createLogger({ name: "check", level: "silent" }),
     metrics: operatorMetrics(new Registry()),
     gatherer: new Gatherer({
-      ...{ origin: "https://127.0.0.1:1", serverName: "none" },
+      ...{ origin: () => "https://127.0.0.1:1", serverName: "none" },
       readCa: async () => undefined,
       readToken: async () => "none",
     }),
+    endpoints: async () => [],
     wake: () => undefined,
     setLogLevel: () => undefined,
-    shared: { snapshot: undefined, seenMs: 0, unreachable: undefined, isGathering: false, upload: undefined },
+    shared: {
+      ...{ snapshot: undefined, seenMs: 0, unreachable: undefined },
+      ...{ isGathering: false, gathererOrigin: undefined, upload: undefined },
+    },
   });
   await loop.run();
   return writes;

@@ -16,9 +16,19 @@ const madeFrom = "runtime-insights-samples/made-from";
 export const namespacesOf = (samples: readonly Sample[]): string[] =>
   [...new Set(samples.map(({ namespace }) => namespace))].sort();
 
+export interface ApplyOptions {
+  /** Default: all. */
+  readonly samples?: readonly Sample[];
+  /** Default: three minutes. */
+  readonly timeoutMs?: number;
+}
+
 /** Creates namespaces and pods and waits until all run; their images are on the nodes already. Does no harm when they are there. */
-export async function applySamples(cluster: Cluster, { timeoutMs = 180_000 } = {}): Promise<void> {
-  const samples = await loadSamples();
+export async function applySamples(
+  cluster: Cluster,
+  { samples: chosen, timeoutMs = 180_000 }: ApplyOptions = {},
+): Promise<void> {
+  const samples = chosen ?? (await loadSamples());
   const digests = new Map((await buildSampleImages()).map(({ ref, digest }) => [ref, digest]));
   const namespaces = namespacesOf(samples);
   const pods = samples.map((sample) => {

@@ -16,7 +16,7 @@ export interface CatalogueEntry {
   readonly detail?: readonly string[];
   /** Why the answer is not right yet; an entry that says so and is right fails its test. */
   readonly pending?: string;
-  /** The pod that it needs. Default: any, which it shares with others. */
+  /** The pod that it needs. Default: whichever, shared with others. */
   readonly pod?: PodKind;
 }
 

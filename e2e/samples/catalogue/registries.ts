@@ -6,7 +6,7 @@ import { join, relative } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { cacheDir, cloneDir } from "../../../hack/cache.ts";
-import { sha256 } from "../../../hack/images/layer.ts";
+import { sha256OfFile } from "../../../hack/images/digests.ts";
 
 const run = promisify(execFile);
 export const projects = join(import.meta.dirname, "projects");
@@ -76,7 +76,7 @@ export const mavenJar = (artifact: string, hash: string): Promise<string> =>
     const repository = `-Dmaven.repo.local=${cacheDir("maven", "repository")}`;
     await run("mvn", ["--batch-mode", "-q", repository, ...copy, `-DoutputDirectory=${dir}`]);
     const file = readdirSync(dir).find((one) => one.endsWith(".jar"));
-    if (file === undefined || (await sha256({ file: join(dir, file) })) !== hash)
+    if (file === undefined || (await sha256OfFile(join(dir, file))) !== hash)
       throw new Error(`Maven artifact ${artifact}: its content is not the pinned one`);
     await run("python3", ["-m", "zipfile", "-e", join(dir, file), join(dir, "content")]);
     rmSync(join(dir, file));

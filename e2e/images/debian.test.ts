@@ -1,0 +1,30 @@
+/** Debian's packages as images hold them: fetched once, and taken anew for what leaves the machine. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { ownArchitecture } from "../../hack/images/architecture.ts";
+import { debianFilesOf } from "../../hack/images/debian.ts";
+import { useOwnCache } from "../../hack/images/own-cache.ts";
+
+useOwnCache(test);
+
+const fetch = (renew?: (line: string) => void) =>
+  debianFilesOf(["base-files"], { architecture: ownArchitecture, renew });
+
+test("packages fetched once stay, until newer ones are asked for", async () => {
+  const { root, versions, control } = await fetch();
+  const version = versions["base-files"] ?? "";
+  assert.match(control["base-files"] ?? "", /^Package: base-files\nVersion: /);
+  const record = join(root, "../versions.json");
+  writeFileSync(record, JSON.stringify({ "base-files": "1" }));
+  assert.equal((await fetch()).versions, { "base-files": "1" });
+  const said: string[] = [];
+  assert.equal((await fetch((line) => said.push(line))).versions, { "base-files": version });
+  assert.equal(said, [`Debian has other packages than before: base-files 1 -> ${version}`]);
+  assert.match(readFileSync(join(root, "usr/lib/os-release"), "utf8"), /^ID=debian$/m);
+  await fetch((line) => said.push(line));
+  assert.is(said.length, 1);
+});
+
+test.run();
