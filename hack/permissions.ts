@@ -5,7 +5,7 @@ import { loadAll } from "js-yaml";
 import { z } from "zod";
 import { cloneDir } from "./cache.ts";
 import { type Call, keptCalls, type Resource } from "./cluster/audit.ts";
-import type { Tally } from "./steps.ts";
+import { noTests, type Tally } from "./steps.ts";
 
 /** One verb on one resource or path that one account may use. */
 export interface Grant {
@@ -151,9 +151,12 @@ export function told({ account, verb, resource, url }: Grant | Call): string {
  */
 export function checkPermissions(folder: string, { everything }: { readonly everything: boolean }): Tally {
   const { unused, refused } = judge(grantsOf(readManifests()), keptCalls(folder));
-  for (const call of refused) console.log(`refused ${told(call)}: ${call.refused}`);
-  if (everything) for (const grant of unused) console.log(`never used ${told(grant)}`);
-  else console.log("whether all of manifests/ is needed cannot be told, since not every kind of test has run");
-  const isFine = refused.length === 0 && (!everything || unused.length === 0);
-  return { passed: isFine ? 1 : 0, failed: isFine ? 0 : 1, skipped: 0 };
+  if (!everything)
+    console.log("whether all of manifests/ is needed cannot be told, since not every kind of test has run");
+  const wrong = [
+    ...refused.map((call) => `refused ${told(call)}: ${call.refused}`),
+    ...(everything ? unused.map((grant) => `never used ${told(grant)}`) : []),
+  ];
+  if (wrong.length === 0) return { ...noTests, passed: 1 };
+  return { ...noTests, failed: 1, failures: [{ step: "permissions", file: undefined, text: wrong.join("\n") }] };
 }

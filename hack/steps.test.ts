@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { Report } from "./failures.ts";
 import { waitFor } from "./kubectl.ts";
-import { FileTimes, type Report, runStep, type Step, type Tally, tally } from "./steps.ts";
+import { type Counts, FileTimes, runStep, runTwice, type Step, tally } from "./steps.ts";
 
 const uvu = (total: number, passed: number, skipped: number) =>
   `\n  Total:     ${total}\n  Passed:    ${passed}\n  Skipped:   ${skipped}\n  Duration:  3.00ms\n`;
 
-const rows: readonly [string, Report, string, number, Tally][] = [
+const rows: readonly [string, Report, string, number, Counts][] = [
   ["a check that succeeds is one pass", "exit code", "", 0, { passed: 1, failed: 0, skipped: 0 }],
   ["a check that fails is one failure", "exit code", "", 1, { passed: 0, failed: 1, skipped: 0 }],
   ["uvu's three counts", "uvu", uvu(5, 3, 1), 1, { passed: 3, failed: 1, skipped: 1 }],
@@ -44,23 +45,71 @@ test("files that took ten seconds and more are told, the slowest first, whatever
 });
 
 const summary = "  Total:     1\n  Passed:    1\n  Skipped:   0\n  Duration:  1ms\n";
-const unending: readonly (readonly [rule: string, script: string, limits: Pick<Step, "endMs" | "timeoutMs">, Tally])[] =
-  [
-    ["no end in time", "", { timeoutMs: 300 }, { passed: 0, failed: 1, skipped: 0 }],
-    ["tests that leave a process", `printf '${summary}';`, { endMs: 300 }, { passed: 1, failed: 1, skipped: 0 }],
-  ];
+const unending: readonly (readonly [
+  rule: string,
+  script: string,
+  limits: Pick<Step, "endMs" | "timeoutMs">,
+  Counts,
+])[] = [
+  ["no end in time", "", { timeoutMs: 300 }, { passed: 0, failed: 1, skipped: 0 }],
+  ["tests that leave a process", `printf '${summary}';`, { endMs: 300 }, { passed: 1, failed: 1, skipped: 0 }],
+];
 for (const [rule, script, limits, expected] of unending)
   test(`${rule}: killed with all that was started, and a failure`, async () => {
     const dir = mkdtempSync(join(tmpdir(), "steps-test-"));
     const started = join(dir, "pid");
     const command = ["sh", "-c", `sleep 600 & echo $! > ${started}; ${script} wait`] as const;
-    assert.equal(await runStep({ name: rule, report: "uvu", command, show: "not at all", ...limits }), expected);
+    const { passed, failed, skipped } = await runStep({
+      name: rule,
+      report: "uvu",
+      command,
+      show: "not at all",
+      ...limits,
+    });
+    assert.equal({ passed, failed, skipped }, expected);
     const pid = readFileSync(started, "utf8").trim();
     rmSync(dir, { recursive: true });
     await waitFor("its end", async () => (existsSync(`/proc/${pid}`) ? undefined : true), {
       timeoutMs: 5_000,
       everyMs: 10,
     });
+  });
+
+const failing = (file: string) => `${file}\n✘   (0 / 1)\n\n   FAIL  "rule"\n    why\n`;
+const output = (files: readonly string[], passed: number) =>
+  `${files.map(failing).join("\n")}\n  Total:     ${files.length + passed}\n  Passed:    ${passed}\n  Skipped:   0\n`;
+const steps: readonly (readonly [
+  rule: string,
+  first: string,
+  second: string,
+  { readonly failed: number; readonly unsteady: number; readonly told: number },
+])[] = [
+  [
+    "what passes the second time is unsteady",
+    output(["a.test.ts"], 1),
+    output([], 2),
+    { failed: 0, unsteady: 1, told: 0 },
+  ],
+  [
+    "what fails twice has failed",
+    output(["a.test.ts"], 1),
+    output(["a.test.ts"], 1),
+    { failed: 1, unsteady: 0, told: 2 },
+  ],
+  [
+    "three files are not tried again",
+    output(["a.test.ts", "b.test.ts", "c.test.ts"], 1),
+    output([], 3),
+    { failed: 3, unsteady: 0, told: 3 },
+  ],
+  ["a runner that died is not tried again", "a.test.ts\n", output([], 3), { failed: 1, unsteady: 0, told: 1 }],
+];
+for (const [rule, first, second, expected] of steps)
+  test(rule, async () => {
+    const printing = (text: string) => ["printf", "%s", text] as const;
+    const step: Step = { name: "step", report: "uvu", command: printing(first), show: "not at all" };
+    const { failed, unsteady, failures } = await runTwice(step, () => printing(second));
+    assert.equal({ failed, unsteady: unsteady.length, told: failures.length }, expected);
   });
 
 test.run();

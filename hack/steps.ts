@@ -1,14 +1,21 @@
 /** Runs the commands of a test run one after the other, shows their output as it comes and counts what they report. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { type Failure, failuresOf, type Report, withoutColours } from "./failures.ts";
 
-export interface Tally {
+export interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
 }
 
-/** How a command reports: by its exit code alone, as uvu, as cargo test, or as our own fuzzing. */
-export type Report = "exit code" | "uvu" | "cargo" | "fuzz";
+/** A failure and the step it is of. */
+export type Told = Failure & { readonly step: string };
+
+export interface Tally extends Counts {
+  readonly failures: readonly Told[];
+  /** What failed and passed when it ran again; counted as passed. */
+  readonly unsteady: readonly Told[];
+}
 
 export interface Step {
   readonly name: string;
@@ -25,7 +32,7 @@ export interface Step {
 }
 
 /** The counts in a runner's output; a runner that failed without saying so, or found no test, counts as one failure. */
-export function tally(report: Report, output: string, exitCode: number): Tally {
+export function tally(report: Report, output: string, exitCode: number): Counts {
   const counted =
     report === "exit code" ? { passed: exitCode === 0 ? 1 : 0, failed: 0, skipped: 0 } : count(report, output);
   const ran = counted.passed + counted.failed > 0;
@@ -33,15 +40,12 @@ export function tally(report: Report, output: string, exitCode: number): Tally {
   return { ...counted, failed };
 }
 
-const escapes = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g");
-
 /** When each file of a uvu run began, by the output as it comes. */
 export class FileTimes {
   readonly #began: { readonly file: string; readonly atMs: number }[] = [];
 
   hear(text: string, atMs: number): void {
-    for (const [, file = ""] of text.replaceAll(escapes, "").matchAll(/^(\S+\.test\.ts)$/gm))
-      this.#began.push({ file, atMs });
+    for (const [, file = ""] of withoutColours(text).matchAll(/^(\S+\.test\.ts)$/gm)) this.#began.push({ file, atMs });
   }
 
   /** Those of ten seconds and more, the slowest first; empty when there are none. */
@@ -58,8 +62,8 @@ export class FileTimes {
   }
 }
 
-function count(report: "uvu" | "cargo" | "fuzz", output: string): Tally {
-  const text = output.replaceAll(escapes, "");
+function count(report: "uvu" | "cargo" | "fuzz", output: string): Counts {
+  const text = withoutColours(output);
   if (report === "fuzz")
     return {
       passed: sum(text, /^(\d+) passed, \d+ failed$/gm),
@@ -130,7 +134,7 @@ export async function runStep(step: Step): Promise<Tally> {
     output += chunk.toString("utf8");
     if (step.report !== "uvu") return;
     files.hear(chunk.toString("utf8"), Date.now());
-    if (/^\s*Duration: /m.test(chunk.toString("utf8").replaceAll(escapes, "")))
+    if (/^\s*Duration: /m.test(withoutColours(chunk.toString("utf8"))))
       leftover ??= setTimeout(
         () => end("its tests are over, but something that they started is not: killed"),
         step.endMs ?? 15_000,
@@ -155,7 +159,24 @@ export async function runStep(step: Step): Promise<Tally> {
   say(`--- ${step.name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped (${seconds} s)`);
   const slowest = files.slowest(Date.now());
   if (slowest !== "") say(`    took long: ${slowest}`);
-  return counts;
+  const failures = counts.failed === 0 ? [] : failuresOf(step.report, output);
+  return { ...counts, failures: failures.map((failure) => ({ step: step.name, ...failure })), unsteady: [] };
+}
+
+const mostFilesTriedAgain = 2;
+
+/**
+ * For tests with a real clock, which a machine that stalls can fail: at most two failed files run once more, whole. Only what passes
+ * then does not count as failed, and it is told at the end, since whoever sees it twice has found a defect of a test or of the product.
+ */
+export async function runTwice(step: Step, again: (files: readonly string[]) => Step["command"]): Promise<Tally> {
+  const first = await runStep(step);
+  const files = [...new Set(first.failures.map(({ file }) => file))].filter((file) => file !== undefined);
+  const areAllNamed = first.failures.filter(({ file }) => file !== undefined).length === first.failed;
+  if (first.failed === 0 || !areAllNamed || files.length > mostFilesTriedAgain) return first;
+  const second = await runStep({ ...step, name: `${step.name}, again: ${files.join(", ")}`, command: again(files) });
+  if (second.failed > 0) return { ...first, failures: [...first.failures, ...second.failures] };
+  return { ...first, passed: first.passed + first.failed, failed: 0, failures: [], unsteady: first.failures };
 }
 
 /** Runs every step, whatever becomes of the others, and adds their counts up. */
@@ -165,12 +186,16 @@ export async function runSteps(steps: readonly Step[]): Promise<Tally> {
   return sumOf(tallies);
 }
 
+export const noTests: Tally = { passed: 0, failed: 0, skipped: 0, failures: [], unsteady: [] };
+
 export const sumOf = (tallies: readonly Tally[]): Tally =>
   tallies.reduce(
     (all, one) => ({
       passed: all.passed + one.passed,
       failed: all.failed + one.failed,
       skipped: all.skipped + one.skipped,
+      failures: [...all.failures, ...one.failures],
+      unsteady: [...all.unsteady, ...one.unsteady],
     }),
-    { passed: 0, failed: 0, skipped: 0 },
+    noTests,
   );

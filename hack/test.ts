@@ -17,11 +17,12 @@ import { allBinaries, ensureBinaries } from "./cluster/binaries.ts";
 import { down, up } from "./cluster/cluster.ts";
 import { clusterDir } from "./cluster/state.ts";
 import { withDocker } from "./docker.ts";
+import { listed } from "./failures.ts";
 import { architectureProblem } from "./images/architecture.ts";
 import { buildImages, describeImages } from "./images/images.ts";
 import { checkPermissions } from "./permissions.ts";
 import { preflight } from "./preflight.ts";
-import { runStep, runSteps, type Step, sumOf, type Tally } from "./steps.ts";
+import { noTests, runStep, runSteps, runTwice, type Step, sumOf, type Tally } from "./steps.ts";
 
 const kinds = ["checks", "unit", "fuzz", "api", "robust", "images", "install", "node"] as const;
 type Kind = (typeof kinds)[number];
@@ -38,11 +39,30 @@ const usage = `usage: npm test [-- ${kinds.join("|")}]...   no kind means all`;
 /** The cluster of the node tests; made at the start and taken down at the end. */
 const clusterName = "test";
 
-const uvu = (name: string, folder: string, options: readonly string[] = []): Step => ({
+const uvu = (name: string, folder: string): Step => ({
   name,
   report: "uvu",
-  command: ["uvu", ...options, folder, "\\.test\\.ts$"],
+  command: ["uvu", folder, "\\.test\\.ts$"],
 });
+
+interface Suite {
+  readonly name: string;
+  readonly folder: string;
+  /** Default: all. */
+  readonly files?: readonly string[];
+  readonly options?: readonly string[];
+  readonly minutes: number;
+}
+
+/** Tests that wait for real servers. */
+function runSuite({ name, folder, files, options = [], minutes }: Suite, rest: Partial<Step> = {}): Promise<Tally> {
+  const commandFor = (some: readonly string[] | undefined): Step["command"] => {
+    const pattern = some === undefined ? "\\.test\\.ts$" : `^(${some.join("|").replaceAll(".", "\\.")})$`;
+    return ["uvu", ...options, folder, pattern];
+  };
+  const step: Step = { name, report: "uvu", command: commandFor(files), timeoutMs: minutes * 60_000, ...rest };
+  return runTwice(step, commandFor);
+}
 
 async function runKind(kind: Kind): Promise<Tally> {
   switch (kind) {
@@ -53,29 +73,23 @@ async function runKind(kind: Kind): Promise<Tally> {
     case "fuzz":
       return runStep({ name: "fuzzing", report: "fuzz", command: ["node", "hack/fuzz.ts"] });
     case "api":
-      return runStep({
-        ...uvu("tests against a real API server", "e2e/api"),
-        show: hasLaneToItself(kind) ? "as it comes" : "at its end",
-        timeoutMs: 45 * 60_000,
-      });
-    case "robust":
-      return runStep({
-        ...uvu("the operator beside crashes and faults", "e2e/robust"),
-        show: hasLaneToItself(kind) ? "as it comes" : "at its end",
-        timeoutMs: 45 * 60_000,
-      });
-    case "images":
-      return withDocker(say, ({ isOwn, environment }) =>
-        runStep({
-          ...uvu(
-            "our images on a Docker engine",
-            "e2e/images",
-            isOwn ? [] : ["--ignore", "provider", "--ignore", "arm64"],
-          ),
-          env: { ...process.env, ...environment },
-          timeoutMs: 15 * 60_000,
-        }),
+      return runSuite(
+        { name: "tests against a real API server", folder: "e2e/api", minutes: 45 },
+        { show: hasLaneToItself(kind) ? "as it comes" : "at its end" },
       );
+    case "robust":
+      return runSuite(
+        { name: "the operator beside crashes and faults", folder: "e2e/robust", minutes: 45 },
+        { show: hasLaneToItself(kind) ? "as it comes" : "at its end" },
+      );
+    case "images":
+      return withDocker(say, ({ isOwn, environment }) => {
+        const options = isOwn ? [] : ["--ignore", "provider", "--ignore", "arm64"];
+        return runSuite(
+          { name: "our images on a Docker engine", folder: "e2e/images", options, minutes: 15 },
+          { env: { ...process.env, ...environment } },
+        );
+      });
     case "install":
       return installTests();
     case "node":
@@ -114,8 +128,7 @@ async function installTests(): Promise<Tally> {
   const tallies: Tally[] = [];
   await takeDown();
   for (const file of files) {
-    const command = ["uvu", "e2e/install", `^${file}$`] as const;
-    tallies.push(await runStep({ name: `installed: ${file}`, report: "uvu", command, timeoutMs: 25 * 60_000 }));
+    tallies.push(await runSuite({ name: `installed: ${file}`, folder: "e2e/install", files: [file], minutes: 25 }));
     await takeDown();
   }
   return sumOf(tallies);
@@ -126,11 +139,10 @@ async function nodeTests(): Promise<Tally> {
   try {
     const cluster = await up({ name: clusterName, nodes: 2 });
     for (const image of await buildImages()) await cluster.importImage(image.archive);
-    return await runStep({
-      ...uvu("tests on two real nodes", "e2e/node"),
-      env: { ...process.env, RUNTIME_INSIGHTS_CLUSTER: clusterName },
-      timeoutMs: 45 * 60_000,
-    });
+    return await runSuite(
+      { name: "tests on two real nodes", folder: "e2e/node", minutes: 45 },
+      { env: { ...process.env, RUNTIME_INSIGHTS_CLUSTER: clusterName } },
+    );
   } finally {
     keepCalls(join(clusterDir(clusterName), "control-plane"));
     await down(clusterName);
@@ -173,8 +185,9 @@ async function runSafely(kind: Kind): Promise<Tally> {
   try {
     return await runKind(kind);
   } catch (cause) {
-    console.log(`--- ${kind}: ${cause instanceof Error ? cause.message : String(cause)}`);
-    return { passed: 0, failed: 1, skipped: 0 };
+    const text = cause instanceof Error ? cause.message : String(cause);
+    console.log(`--- ${kind}: ${text}`);
+    return { ...noTests, failed: 1, failures: [{ step: kind, file: undefined, text }] };
   }
 }
 
@@ -194,5 +207,9 @@ for (const lanes of stages) await Promise.all(lanes.map(runLane));
 if (includesOneOf(...kindsWithApi)) tallies.push(permissions(calls, chosen));
 rmSync(calls, { recursive: true, force: true });
 const all = sumOf(tallies);
+process.stdout.write(
+  listed("Failed at first and passed when run again; a defect of the test or of the product:", all.unsteady),
+);
+process.stdout.write(listed("Failed:", all.failures));
 console.log(`\n${all.passed} passed, ${all.failed} failed${all.skipped > 0 ? `, ${all.skipped} skipped` : ""}`);
 process.exitCode = all.failed === 0 ? 0 : 1;
