@@ -1,0 +1,80 @@
+/** Whether the config is this operator's to serve, and what is said where the status cannot say it. */
+import type { EventToWrite } from "../adapters/cluster.ts";
+import { isAlive } from "../adapters/lease.ts";
+import { type ConfigIdentity, configKind, configName } from "../api/config.ts";
+import { fieldManager } from "../api/object.ts";
+import { managedByLabel } from "../core/operands.ts";
+import { Notices } from "./notices.ts";
+import type { Observed } from "./observed.ts";
+import type { OperatorWorld } from "./world.ts";
+
+type Place = Pick<Observed, "namespaceUid" | "nowMs">;
+
+export class Ownership {
+  readonly #world: OperatorWorld;
+  readonly #notices: Notices;
+
+  constructor(world: OperatorWorld) {
+    this.#world = world;
+    this.#notices = new Notices(world);
+  }
+
+  /** Another installation has the config and renews its Lease; that is told. */
+  async isAnothers({ uid, status }: ConfigIdentity, { namespaceUid, nowMs }: Place): Promise<boolean> {
+    const { api, namespace, log } = this.#world;
+    const other = this.#other(status.operator, namespaceUid);
+    if (other === undefined || !(await isAlive(api, other.namespace, nowMs))) {
+      this.#notices.over("AnotherOperator");
+      return false;
+    }
+    log.warn({ operator: other }, "Another operator serves this cluster, nothing is written");
+    const message = `The operator in namespace ${other.namespace} has this config; the one in ${namespace} does nothing until that one is gone. Remove one of the two`;
+    const about = [aboutConfig(uid), this.#aboutNamespace(namespaceUid)];
+    await this.#notices.say({ reason: "AnotherOperator", message, about, nowMs });
+    return true;
+  }
+
+  /** The status is ours from the end of this run on; what the other one made is out of our reach, so that it is told. */
+  async takeOver({ uid, status }: ConfigIdentity, { namespaceUid, nowMs }: Place): Promise<void> {
+    const { cluster, namespace, log } = this.#world;
+    const other = this.#other(status.operator, namespaceUid);
+    if (other === undefined) return;
+    log.warn({ operator: other }, "Taking over from an operator that is gone");
+    const message = takenOver(other.namespace, namespace);
+    await cluster.writeEvent({ type: "Warning", reason: "TookOver", message, about: aboutConfig(uid), nowMs });
+  }
+
+  /** Without our kinds there is no status to say it in. */
+  async tellOfCrd({ namespaceUid, nowMs }: Place, isMissing: boolean): Promise<void> {
+    if (!isMissing) return this.#notices.over("CrdMissing");
+    const message = `The CRD of ${configKind} is not there: kubectl apply -k crds/ of version ${this.#world.version}; the operator waits for it`;
+    await this.#notices.say({ reason: "CrdMissing", message, about: [this.#aboutNamespace(namespaceUid)], nowMs });
+  }
+
+  async tellOfStatus({ uid }: ConfigIdentity, nowMs: number, isMissing: boolean): Promise<void> {
+    if (!isMissing) return this.#notices.over("CrdOutdated");
+    const message = `The CRD of ${configKind} has no status subresource: kubectl apply -k crds/ of version ${this.#world.version}`;
+    await this.#notices.say({ reason: "CrdOutdated", message, about: [aboutConfig(uid)], nowMs });
+  }
+
+  /** The namespace is made anew with every installation into it. */
+  #other(operator: ConfigIdentity["status"]["operator"], namespaceUid: string) {
+    const isUs = operator?.uid === namespaceUid || operator?.namespace === this.#world.namespace;
+    return isUs ? undefined : operator;
+  }
+
+  #aboutNamespace(uid: string): EventToWrite["about"] {
+    return { apiVersion: "v1", kind: "Namespace", name: this.#world.namespace, uid };
+  }
+}
+
+const aboutConfig = (uid: string): EventToWrite["about"] => ({ kind: configKind, name: configName, uid });
+
+function takenOver(from: string, to: string): string {
+  const left = "daemonset,deployment,service,serviceaccount,secret,configmap,networkpolicy";
+  return (
+    `The operator in namespace ${from} is gone; the one in ${to} takes over. Extractors and gatherer of the first may still run in ${from}, ` +
+    `and stay until the config goes; take them away: kubectl -n ${from} delete ${left} -l ${managedByLabel}=${fieldManager}, ` +
+    `or, if nothing else is in it, kubectl delete namespace ${from}`
+  );
+}
