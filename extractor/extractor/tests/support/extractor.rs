@@ -59,6 +59,12 @@ fn free_port() -> u16 {
         .expect("a port")
 }
 
+/// By the kernel's table: a connection would be a request, and write an answer sooner or later.
+fn is_listening(port: u16) -> bool {
+    let local = format!("0100007F:{port:04X} 00000000:0000 0A");
+    fs::read_to_string("/proc/net/tcp").expect("sockets").contains(&local)
+}
+
 impl Extractor {
     pub fn start(folder: &Folder, arguments: &[&str]) -> Self {
         Self::start_as(folder, &[], arguments)
@@ -77,9 +83,7 @@ impl Extractor {
             .current_dir(&folder.0)
             .spawn()
             .expect("run the extractor");
-        wait_until("the extractor listens", || {
-            TcpStream::connect(("127.0.0.1", port)).is_ok()
-        });
+        wait_until("the extractor listens", || is_listening(port));
         Self {
             child,
             port,
