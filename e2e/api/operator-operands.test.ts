@@ -41,7 +41,8 @@ test("gate enabled: the node side is there at once, without waiting for the next
   const startedMs = Date.now();
   await world.setGate("enabled");
   await world.waitForPresent([...gathererSide, ...nodeSide]);
-  assert.ok(Date.now() - startedMs < 15_000, `${Date.now() - startedMs} ms`);
+  // It looks by itself every 100 seconds.
+  assert.ok(Date.now() - startedMs < 60_000, `${Date.now() - startedMs} ms`);
   await world.waitForCondition("FeatureGateEnabled", "True/GateEnabled");
 });
 

@@ -118,7 +118,7 @@ export async function problemsOfKill(
   proxy.forget();
   const killed = arm(world, point);
   await scenario.change(world);
-  const reached = await Promise.race([killed.done.then(() => true), sleep(10_000, false)]);
+  const reached = await Promise.race([killed.done.then(() => true), sleep(30_000, false)]);
   killed.disarm();
   if (!reached) return undefined;
   const done = proxy.requests.filter((request) => request.isWrite && isDone(request, killed.last()));
@@ -132,7 +132,7 @@ export async function problemsOfKill(
       found = differences(reference.end, await stateOf(api));
       return found.length === 0 ? true : undefined;
     },
-    { timeoutMs: 20_000, everyMs: 150 },
+    { timeoutMs: 60_000, everyMs: 150 },
   ).catch(() => undefined);
   await quiet(world);
   const again = writesOf(proxy).map(writeName);
