@@ -42,7 +42,9 @@ export async function waitFor<T>(
     }
     await sleep(everyMs);
   }
-  throw new Error(`waiting for ${what}: not within ${timeoutMs / 1000} s`, { cause: lastError });
+  const words =
+    lastError === undefined ? "" : `: ${lastError instanceof Error ? lastError.message : String(lastError)}`;
+  throw new Error(`waiting for ${what}: not within ${timeoutMs / 1000} s${words}`, { cause: lastError });
 }
 
 /** Our CRDs, for `waitForKinds`. */

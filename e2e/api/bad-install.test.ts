@@ -15,7 +15,7 @@ test.after(async () => {
   await world?.stop();
 });
 
-const soon = { timeoutMs: 40_000, everyMs: 200 };
+const soon = { timeoutMs: 90_000, everyMs: 200 };
 const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const configCrd = `${crds}/insightsruntimeextractors.runtimes.insights.openshift.io`;
 const schema = "/spec/versions/0/schema/openAPIV3Schema/properties";
@@ -151,7 +151,7 @@ for (const { role: path, resource, what } of [forbidden, forbiddenHere])
         await pass(1_000);
         return (await world.conditions()).ExtractorReady === "False/OperandFailed" ? true : undefined;
       },
-      { timeoutMs: 40_000, everyMs: 3_000 },
+      { timeoutMs: 90_000, everyMs: 3_000 },
     );
     const words = new RegExp(
       `^${what}: cannot be read, so nothing is changed: 403 .*User "system:serviceaccount:${namespace}:runtime-insights-operator" cannot get resource "${resource}"`,
@@ -170,7 +170,7 @@ for (const { role: path, resource, what } of [forbidden, forbiddenHere])
         await pass(1_000);
         return Object.values(await world.conditions()).some((one) => one.endsWith("/OperandFailed")) ? undefined : true;
       },
-      { timeoutMs: 40_000, everyMs: 3_000 },
+      { timeoutMs: 90_000, everyMs: 3_000 },
     );
   });
 

@@ -66,7 +66,7 @@ export class GathersWorld {
         last = request === undefined ? "not there" : phaseOf(request);
         return request !== undefined && last === phase ? request : undefined;
       },
-      { timeoutMs: 20_000, everyMs: 100 },
+      { timeoutMs: 120_000, everyMs: 100 },
     ).catch(() => {
       throw new Error(`${name} is ${last}, not ${phase}`);
     });

@@ -89,7 +89,7 @@ function shown(): Promise<string> {
 const untilShown = async (pem: string) => {
   const wanted = new X509Certificate(pem).fingerprint256;
   await waitFor("the proxy to show its new certificate", async () => ((await shown()) === wanted ? true : undefined), {
-    timeoutMs: 20_000,
+    timeoutMs: 90_000,
     everyMs: 100,
   });
 };
@@ -100,7 +100,7 @@ const untilChanged = (before: string) =>
       const now = await serving().catch(() => before);
       return now === before ? undefined : now;
     },
-    { timeoutMs: 20_000, everyMs: 100 },
+    { timeoutMs: 90_000, everyMs: 100 },
   );
 const untilBundle = (count: number) =>
   waitFor(
@@ -109,7 +109,7 @@ const untilBundle = (count: number) =>
       const now = await bundle();
       return now.length === count ? now : undefined;
     },
-    { timeoutMs: 20_000, everyMs: 100 },
+    { timeoutMs: 90_000, everyMs: 100 },
   );
 let made = 0;
 /** A minute and more after the one before, as requests have to be. */

@@ -204,7 +204,7 @@ for (const op of ["replace", "remove"] as const)
         });
         return wrong.length === 0 ? true : undefined;
       },
-      { timeoutMs: 20_000, everyMs: 200 },
+      { timeoutMs: 90_000, everyMs: 200 },
     ).catch((cause: unknown) => {
       throw new Error(`${String(cause)}: ${wrong.join("\n")}`);
     });
@@ -274,7 +274,7 @@ test("a controller that undoes what we set: three writes, then it is told with w
       const isOver = !Object.values(await world.conditions()).some((one) => one.endsWith("/OperandFailed"));
       return isOver ? true : undefined;
     },
-    { timeoutMs: 30_000, everyMs: 500 },
+    { timeoutMs: 90_000, everyMs: 500 },
   );
   const now = templateSchema.parse(await world.get(path)).spec.template.spec.containers[at];
   assert.is(now?.imagePullPolicy, "IfNotPresent");

@@ -109,7 +109,7 @@ async function waitForLine(expected: string): Promise<void> {
       last = await line();
       return last === expected ? true : undefined;
     },
-    { timeoutMs: 15_000, everyMs: 200 },
+    { timeoutMs: 60_000, everyMs: 200 },
   ).catch(() => assert.is(last, expected));
 }
 
@@ -443,7 +443,7 @@ for (const one of cases)
     if (one.ms !== undefined) await later(one.ms);
     await waitForLine(one.line);
     await waitFor("the conditions", async () => ((await all()) === one.conditions ? true : undefined), {
-      ...{ timeoutMs: 5_000, everyMs: 100 },
+      ...{ timeoutMs: 30_000, everyMs: 100 },
     }).catch(async () => assert.is(await all(), one.conditions));
     const told = (await status()).conditions ?? [];
     if (one.message !== undefined) {

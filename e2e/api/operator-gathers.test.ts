@@ -151,7 +151,7 @@ test("of the finished ones the last ten are kept, and the schedule's newest", as
     "the old ones to be forgotten",
     async () => ((await gathers.requests()).length === 11 ? true : undefined),
     {
-      timeoutMs: 20_000,
+      timeoutMs: 90_000,
     },
   );
   assert.ok((await gathers.requests()).some(({ name }) => name === scheduled));

@@ -17,7 +17,7 @@ import { RealGatherer } from "./real-gatherer.ts";
 
 const daemonSet = { kind: "DaemonSet", name: names.extractor } as const;
 const idle = [...gathererSide, ...nodeSide].filter((key) => key !== keyOf(daemonSet));
-const soon = { timeoutMs: 20_000, everyMs: 50 };
+const soon = { timeoutMs: 90_000, everyMs: 50 };
 const minuteMs = 60_000;
 let gathers: GathersWorld;
 let world: OperatorWorld;

@@ -58,10 +58,15 @@ const upload = () => ({
 });
 
 /** Every loop runs often, so that what must not happen would. */
+/** How often the operator has begun to ask the gatherer. */
+let looks = 0;
 const startOperator = () =>
   gathers.startOperator({
     gathererOrigin: gatherer?.origin ?? "https://127.0.0.1:1",
-    gathererToken: async () => (await gatherer?.operatorToken()) ?? "",
+    gathererToken: async () => {
+      looks += 1;
+      return (await gatherer?.operatorToken()) ?? "";
+    },
     resyncMs: 300,
     uploads: { jitter: () => 0 },
   });
@@ -77,7 +82,7 @@ async function waitForUpload(fits: (last: LastUpload | undefined) => boolean): P
       last = (await status()).lastUpload;
       return fits(last) ? true : undefined;
     },
-    { timeoutMs: 20_000, everyMs: 100 },
+    { timeoutMs: 90_000, everyMs: 100 },
   ).catch(() => {
     throw new Error(`the last upload is ${JSON.stringify(last)}`);
   });
@@ -244,8 +249,10 @@ test("a receiver that fails: the condition of the gather stays, and the whole ar
 
 test("the gatherer does not answer: told after three minutes, and taken back when it does again", async () => {
   gatherer?.kill();
+  const before = looks;
   await gathers.pass(15 * 60_000);
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  // The second begins when the first has found nobody.
+  await waitFor("two looks", async () => looks >= before + 2 || undefined, { everyMs: 50 });
   assert.is((await status()).lastUpload?.succeeded, true);
   await gathers.pass(3 * 60_000);
   const last = await waitForUpload((one) => one?.reason === "ArchiveUnavailable");

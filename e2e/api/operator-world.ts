@@ -192,7 +192,7 @@ export class OperatorWorld {
         last = await this.conditions(path);
         return last[type] === expected ? true : undefined;
       },
-      { timeoutMs: 40_000, everyMs: 100 },
+      { timeoutMs: 90_000, everyMs: 100 },
     ).catch((cause: unknown) => {
       throw new Error(`${String(cause)}; last seen: ${JSON.stringify(last)}`);
     });
@@ -207,7 +207,7 @@ export class OperatorWorld {
         const { status } = observedSchema.parse(config);
         return status.observedGeneration === config?.metadata.generation ? true : undefined;
       },
-      { timeoutMs: 20_000, everyMs: 100 },
+      { timeoutMs: 90_000, everyMs: 100 },
     );
   }
 

@@ -206,10 +206,13 @@ test("an API whose server does not answer (503): it is named, everything else is
   assert.match((await messages()).GathererReady ?? "", /^(PrometheusRule|ServiceMonitor)\/.*503/);
   const conditions = await world.conditions();
   assert.is(conditions.Available, "True/AsExpected");
-  assert.is(conditions.Degraded, "False/AsExpected");
+  // It is Degraded two minutes after the gatherer was not to be reached, and for nothing else.
+  assert.ok(["False/AsExpected", "True/GathererUnreachable"].includes(conditions.Degraded ?? ""), conditions.Degraded);
   assert.equal(await workloads(), before);
-  await sleep(1_500);
-  assert.equal(await gathersWaitFor(), ["GathererUnreachable"]);
+  await waitFor(
+    "the gather to wait",
+    async () => (await gathersWaitFor()).join() === "GathererUnreachable" || undefined,
+  );
   await world.delete(`/apis/apiregistration.k8s.io/v1/apiservices/v1.${group}`);
   await world.waitForCondition("GathererReady", "True/AsExpected");
   await applyMonitoringKinds(world.server);
@@ -298,15 +301,16 @@ async function assertCalm(): Promise<void> {
     "the gather to wait",
     async () => (await gathersWaitFor()).includes("GathererUnreachable") || undefined,
   );
-  await waitFor("the last write", async () => {
-    const before = JSON.stringify(await world.versions());
-    await sleep(1_000);
-    return JSON.stringify(await world.versions()) === before ? true : undefined;
-  });
   const seen = async () => ({ versions: await world.versions(), config: await world.get(configPath) });
-  const before = await seen();
-  await sleep(1_800);
-  assert.equal(await seen(), before);
+  let before = await seen();
+  // A condition may turn by the clock meanwhile; whoever writes in each run is seen in each.
+  for (let tries = 1; ; tries += 1) {
+    await sleep(1_800);
+    const now = await seen();
+    if (JSON.stringify(now) === JSON.stringify(before)) return;
+    if (tries === 5) assert.equal(now, before);
+    before = now;
+  }
 }
 
 /** What tells whether a pod is made anew. */

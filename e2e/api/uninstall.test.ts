@@ -123,7 +123,7 @@ for (const order of process.env.RUNTIME_INSIGHTS_UNINSTALL_ORDERS === "all" ? al
         left = await leftovers();
         return left.length === 0 ? true : undefined;
       },
-      { timeoutMs: 60_000, everyMs: 200 },
+      { timeoutMs: 150_000, everyMs: 200 },
     ).catch(() => assert.equal(left, []));
   });
 

@@ -98,17 +98,21 @@ export async function quiet(proxy: ApiProxy, forMs = 1_500): Promise<void> {
   );
 }
 
-/** Asks for the operator's health four times a second; the answers that were not "ok" are collected until it is stopped. */
+/**
+ * Asks for the operator's health four times a second, unless it still asks; the answers that were not "ok" are collected until it is
+ * stopped. A machine that stalls for seconds is no answer.
+ */
 export function watchHealth(operator: OperatorProcess): { stop(): readonly string[] } {
   const bad: string[] = [];
-  const timer = setInterval(() => {
-    operator.ask("/healthz").then(
-      (text) => {
-        if (text !== "ok\n") bad.push(text);
-      },
-      (cause: unknown) => bad.push(String(cause)),
-    );
-  }, 250).unref();
+  let isAsking = false;
+  const look = async () => {
+    if (isAsking) return;
+    isAsking = true;
+    const text = await operator.ask("/healthz", 60_000).catch(String);
+    if (text !== "ok\n") bad.push(text);
+    isAsking = false;
+  };
+  const timer = setInterval(() => void look(), 250).unref();
   return {
     stop: () => {
       clearInterval(timer);

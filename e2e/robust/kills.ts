@@ -92,7 +92,8 @@ export async function record(world: RobustWorld, scenario: Scenario): Promise<Re
   await quiet(world);
   proxy.forget();
   await scenario.change(world);
-  await quiet(world, 2_500);
+  await api.waitForObserved();
+  await quiet(world, 5_000);
   const writes = writesOf(proxy).map(writeName);
   return { writes, events: eventsOf(proxy.writes()), end: await stateOf(api) };
 }

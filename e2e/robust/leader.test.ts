@@ -62,14 +62,14 @@ test("of two replicas one leads", async () => {
   await world.waitForPresent(gathererSide);
   await sleep(5_000);
   assert.is(second.timesSaid("Leading"), 0);
-  assert.is((await lease()).leaseDurationSeconds, 10);
+  assert.is((await lease()).leaseDurationSeconds, 20);
 });
 
 test("the Lease is deleted, then edited by hand: the same one goes on leading", async () => {
   await world.delete(leasePath);
-  await waitFor("the Lease", () => world.get(leasePath), { timeoutMs: 10_000 });
+  await waitFor("the Lease", () => world.get(leasePath), { timeoutMs: 60_000 });
   await world.patch(leasePath, { spec: { leaseDurationSeconds: 9_999, renewTime: null } });
-  await waitFor("the renewal", async () => ((await lease()).leaseDurationSeconds === 10 ? true : undefined));
+  await waitFor("the renewal", async () => ((await lease()).leaseDurationSeconds === 20 ? true : undefined));
   assert.equal([first.timesSaid("Leading"), second.timesSaid("Leading")], [1, 0]);
 });
 
@@ -95,7 +95,7 @@ test("both go on: one of them leads, and does what is to be done", async () => {
 });
 
 test("the API server is away for longer than the Lease lasts: nobody ends, and one leads when it is back", async () => {
-  await world.server.crash(12_000);
+  await world.server.crash(23_000);
   await world.setGate("enabled");
   await world.waitForPresent([...gathererSide, ...nodeSide]);
   assert.equal([first.isRunning, second.isRunning], [true, true]);

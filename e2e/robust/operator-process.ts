@@ -12,7 +12,7 @@ export interface OperatorProcessOptions {
   /** Two processes of the same name and uid are one pod whose container was restarted; default `operator-0`. */
   readonly podName?: string;
   readonly podUid?: string;
-  /** Default `short`: 10, 7 and 2 seconds; `default` gives no numbers. */
+  /** Default `short`: 20, 14 and 2 seconds; `default` gives no numbers. */
   readonly lease?: "short" | "default";
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -24,7 +24,7 @@ export const namespace = "runtime-insights";
 export const images: Images = { extractor: "e:1", exporter: "x:1", proxy: "p:1", gatherer: "g:1" };
 /** Short, so that a test can wait for them. */
 const shortLease = [
-  ...["--leader-elect-lease-duration", "10", "--leader-elect-renew-deadline", "7", "--leader-elect-retry-period", "2"],
+  ...["--leader-elect-lease-duration", "20", "--leader-elect-renew-deadline", "14", "--leader-elect-retry-period", "2"],
 ];
 const maxLogLines = 20_000;
 const logLineSchema = z.looseObject({
@@ -129,7 +129,7 @@ export class OperatorProcess {
   }
 
   /** Resolves when every loop of this process has run to its end once: it leads, and has looked at the whole cluster. */
-  async waitUntilRun(timeoutMs = 60_000): Promise<void> {
+  async waitUntilRun(timeoutMs = 120_000): Promise<void> {
     await waitFor(
       "the operator's first runs",
       async () => {
@@ -154,10 +154,10 @@ export class OperatorProcess {
   }
 
   /** What it answers to that path, whatever the status; throws when it does not. */
-  async ask(path: "/healthz" | "/readyz" | "/metrics"): Promise<string> {
+  async ask(path: "/healthz" | "/readyz" | "/metrics", timeoutMs = 5_000): Promise<string> {
     if (this.#ports === undefined) throw new Error("the operator does not listen yet");
     const port = path === "/metrics" ? this.#ports.metrics : this.#ports.health;
-    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(5_000) });
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(timeoutMs) });
     return answer.text();
   }
 
@@ -167,7 +167,7 @@ export class OperatorProcess {
   }
 
   /** Resolves when it has said so more often than that. */
-  async waitUntilSaid(msg: string, { timeoutMs = 30_000, times = 0 } = {}): Promise<void> {
+  async waitUntilSaid(msg: string, { timeoutMs = 90_000, times = 0 } = {}): Promise<void> {
     await waitFor(`"${msg}"`, async () => this.timesSaid(msg) > times || undefined, { timeoutMs, everyMs: 20 }).catch(
       (cause: unknown) => {
         throw new Error(`${String(cause)}: ${this.lastWords()}`, { cause });

@@ -31,7 +31,7 @@ export async function startRobustWorld(options: Pick<ApiServerOptions, "controll
     proxy.writeKubeconfig(kubeconfig, token.trim());
   };
   await renewToken();
-  const operators = [new OperatorProcess({ kubeconfig })] as const;
+  const operators = [new OperatorProcess({ kubeconfig, lease: "default" })] as const;
   const others: OperatorProcess[] = [];
   return {
     ...{ api, proxy, operator: operators[0], renewToken },

@@ -39,7 +39,7 @@ async function ask(
     credentials: { ca: async () => authority.ca, token: async () => "secret\n" },
     tls: intermediateProfile,
     detail: false,
-    timeoutMs: 5_000,
+    timeoutMs: 30_000,
     concurrency: 10,
     signal: new AbortController().signal,
     port,
@@ -76,7 +76,7 @@ test("one POST with the references, the token and JSON; the answer is read", asy
       { ...expected, url: "/gather_runtime_info" },
       { ...expected, url: "/gather_runtime_info?detail=true" },
     ]);
-    await sleep(20);
+    for (let tries = 0; tries < 500 && server.connections() > 0; tries += 1) await sleep(20);
     assert.is(server.connections(), 0);
   } finally {
     await server.close();
@@ -354,12 +354,12 @@ test("silent nodes wait out their deadline aside: together they cost one deadlin
   try {
     const nodes = Array.from({ length: 6 }, (_, index) => `node-${index}`);
     const extractors = new Map(nodes.map((node, index) => at(node, { address: `127.0.0.${index + 1}` })));
-    const outcomes = await ask(server.port, { nodes, extractors, concurrency: 1, timeoutMs: 500, slowAfterMs: 20 });
+    const outcomes = await ask(server.port, { nodes, extractors, concurrency: 1, timeoutMs: 1_500, slowAfterMs: 20 });
     assert.equal(
       outcomes.map(({ kind }) => kind),
       ["failed", "failed", "failed", "failed", "failed", "answered"],
     );
-    assert.ok(performance.now() - startedMs < 1_500);
+    assert.ok(performance.now() - startedMs < 6_000);
   } finally {
     await server.close();
   }
@@ -375,7 +375,7 @@ test("an aborted gather stops asking", async () => {
       String,
     );
     assert.match(String(problem), /abort/i);
-    assert.ok(performance.now() - startedMs < 2_000);
+    assert.ok(performance.now() - startedMs < 20_000);
   } finally {
     await server.close();
   }

@@ -23,7 +23,7 @@ test.before.each(async () => {
   started.length = 0;
   await writeFile(join(root, name), "outside");
   server = await serveGatherer({
-    ...{ address: "127.0.0.1", port: 0, version: "1.2.3", maxArchiveBytes: 1_000, requestTimeoutMs: 500 },
+    ...{ address: "127.0.0.1", port: 0, version: "1.2.3", maxArchiveBytes: 1_000, requestTimeoutMs: 1_500 },
     log: createLogger({ name: "test", level: "silent" }),
     service: {
       start: ({ id }) => {

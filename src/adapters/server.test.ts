@@ -226,7 +226,7 @@ for (const { rule, ask: attempt, status } of puts)
 const raw = (text: string): Promise<string> =>
   new Promise((resolve, reject) => {
     const socket = connect(server.port, "127.0.0.1", () => socket.write(text));
-    socket.setTimeout(3_000, () => reject(new Error("no answer")));
+    socket.setTimeout(20_000, () => reject(new Error("no answer")));
     socket.on("data", (data) => {
       resolve(data.toString().split("\r\n")[0] ?? "");
       socket.destroy();

@@ -158,14 +158,14 @@ for (const [name, end] of ends) {
 }
 
 test("bytes of any kind keep a watch alive", async () => {
-  const { server, problems, start, stop } = await scene({ silenceMs: 400 });
+  const { server, problems, start, stop } = await scene({ silenceMs: 1_500 });
   let timer: NodeJS.Timeout | undefined;
   server.watch = (response) => {
     begin(response);
     timer = setInterval(() => response.write(line("BOOKMARK", metadata("9"))), 100);
   };
   start();
-  await sleep(1_500);
+  await sleep(3_500);
   clearInterval(timer);
   assert.equal([server.requests.length, problems], [2, []]);
   await stop();
