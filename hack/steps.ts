@@ -25,7 +25,7 @@ export interface Step {
   readonly env?: NodeJS.ProcessEnv;
   /** The command is killed and counts as failed after this time; default 20 minutes. */
   readonly timeoutMs?: number;
-  /** So long a runner of tests may take to end after its last one; default 15 s. */
+  /** So long a runner of tests may take to end after its last one; default 60 s. */
   readonly endMs?: number;
   /** `at its end`: for a step that runs beside another; default `as it comes`. */
   readonly show?: "as it comes" | "at its end" | "not at all";
@@ -137,7 +137,7 @@ export async function runStep(step: Step): Promise<Tally> {
     if (/^\s*Duration: /m.test(withoutColours(chunk.toString("utf8"))))
       leftover ??= setTimeout(
         () => end("its tests are over, but something that they started is not: killed"),
-        step.endMs ?? 15_000,
+        step.endMs ?? 60_000,
       );
   };
   child.stdout.on("data", keep(process.stdout));

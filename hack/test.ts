@@ -86,7 +86,7 @@ async function runKind(kind: Kind): Promise<Tally> {
       return withDocker(say, ({ isOwn, environment }) => {
         const options = isOwn ? [] : ["--ignore", "provider", "--ignore", "arm64"];
         return runSuite(
-          { name: "our images on a Docker engine", folder: "e2e/images", options, minutes: 15 },
+          { name: "our images on a Docker engine", folder: "e2e/images", options, minutes: 30 },
           { env: { ...process.env, ...environment } },
         );
       });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { cloneDir } from "../../hack/cache.ts";
-import { startApiServer } from "../../hack/cluster/apiserver.ts";
+import { type ApiServer, startApiServer } from "../../hack/cluster/apiserver.ts";
 import { kubectl, waitFor, waitForKinds } from "../../hack/kubectl.ts";
 import { openshiftApiDir } from "../../hack/openshift/objects.ts";
 import { Connection } from "../../src/adapters/connection.ts";
@@ -18,7 +18,7 @@ import { gather } from "../../src/loops/gather.ts";
 
 const account = "runtime-insights-gatherer";
 const namespace = "runtime-insights";
-const server = await startApiServer({ openshift: true });
+let server: ApiServer;
 const directory = await mkdtemp(join(tmpdir(), "gather-reads-"));
 let api: Connection | undefined;
 
@@ -73,6 +73,10 @@ async function gatherAs(
   const entries = await unpack(await readFile(join(directory, outcome.archive?.name ?? "none")));
   return { outcome, entries: new Map(entries.map(({ name, bytes }) => [name, Buffer.from(bytes).toString()])) };
 }
+
+test("an API server", async () => {
+  server = await startApiServer({ openshift: true });
+});
 
 test("the API server, the kinds and the account are there", async () => {
   const crds = join(await openshiftApiDir(), "payload-manifests/crds");
@@ -194,7 +198,7 @@ test("a node without extractor is looked up, an opted-out namespace is not asked
 
 test.after(async () => {
   await api?.close();
-  await server.stop();
+  await server?.stop();
   await rm(directory, { recursive: true });
 });
 

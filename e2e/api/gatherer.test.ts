@@ -11,7 +11,7 @@ import { request } from "undici";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { cloneDir } from "../../hack/cache.ts";
-import { startApiServer } from "../../hack/cluster/apiserver.ts";
+import { type ApiServer, startApiServer } from "../../hack/cluster/apiserver.ts";
 import { kubectl, waitFor } from "../../hack/kubectl.ts";
 import { Connection } from "../../src/adapters/connection.ts";
 import { type HttpsServer, makeAuthority, serveHttps } from "../../src/adapters/https.fixture.ts";
@@ -24,8 +24,8 @@ const namespace = "runtime-insights";
 const address = "127.0.0.9";
 const digest = (seed: string) => `sha256:${seed.repeat(64)}`;
 
-const server = await startApiServer();
-const api = Connection.load(server.kubeconfig);
+let server: ApiServer;
+let api: Connection;
 const authority = await makeAuthority();
 const directory = await mkdtemp(join(tmpdir(), "gatherer-test-"));
 let exporter: HttpsServer | undefined;
@@ -98,7 +98,9 @@ async function createPod(options: PodOptions): Promise<void> {
   assert.is(patched.status, 200, JSON.stringify(patched.body));
 }
 
-test.before(async () => {
+test("an API server with pods, and an exporter", async () => {
+  server = await startApiServer();
+  api = Connection.load(server.kubeconfig);
   for (const name of [namespace, "bank", "shop"]) {
     await create("/api/v1/namespaces", { metadata: { name } });
     await create(`/api/v1/namespaces/${name}/serviceaccounts`, { metadata: { name: "default" } });
@@ -136,8 +138,8 @@ test.before(async () => {
 
 test.after(async () => {
   await exporter?.close();
-  await api.close();
-  await server.stop();
+  await api?.close();
+  await server?.stop();
   await rm(directory, { recursive: true });
 });
 

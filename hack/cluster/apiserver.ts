@@ -1,6 +1,15 @@
 /** etcd and an API server alone, on loopback unless told otherwise, for tests that need no node: up in seconds, gone with `stop`. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -43,12 +52,32 @@ export interface ApiServerOptions {
   readonly address?: string;
 }
 
-/** Starts both on free ports and waits until the API server is ready; its kube config is an administrator's. */
-export async function startApiServer({
+/** Starts both on free ports and waits until the API server is ready; its kube config is an administrator's. A port that was taken meanwhile costs a second try. */
+export async function startApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
+  return tryStart(options).catch((cause: unknown) => {
+    if (!(cause instanceof EarlyEnd)) throw cause;
+    console.error(`  ${cause.message}; once more on other ports`);
+    return tryStart(options);
+  });
+}
+
+/** One of the programs has ended before the API server was ready. */
+class EarlyEnd extends Error {}
+
+/** Rejects when the program ends, with the end of its log. */
+const endOf = (dir: string, name: string, child: ChildProcess): Promise<never> =>
+  new Promise((_, reject) => {
+    child.once("exit", (code, signal) => {
+      const log = readFileSync(join(dir, `${name}.log`), "utf8").trimEnd();
+      reject(new EarlyEnd(`${name} has ended (${signal ?? code}): ${log.split("\n").slice(-5).join("\n")}`));
+    });
+  });
+
+async function tryStart({
   openshift = false,
   controllers = false,
   address = "127.0.0.1",
-}: ApiServerOptions = {}): Promise<ApiServer> {
+}: ApiServerOptions): Promise<ApiServer> {
   const names = controllers !== false ? [...apiBinaries, "kube-controller-manager"] : apiBinaries;
   const binDir = await ensureBinaries(names, (line) => console.error(`  ${line}`));
   removeAbandoned();
@@ -68,6 +97,9 @@ export async function startApiServer({
   const startServer = () => start(dir, "kube-apiserver", apiServerCommand(place));
   const etcd = start(dir, "etcd", etcdCommand(place));
   let server = startServer();
+  const early = Promise.race([endOf(dir, "etcd", etcd), endOf(dir, "kube-apiserver", server)]);
+  // It ends with every test.
+  early.catch(() => undefined);
   let manager: ChildProcess | undefined;
   const stop = async () => {
     await Promise.all([etcd, server, ...(manager === undefined ? [] : [manager])].map(end));
@@ -76,9 +108,10 @@ export async function startApiServer({
   };
   try {
     const access: Access = { kubectl: join(binDir, "kubectl"), kubeconfig: join(dir, "kubeconfig") };
-    const authority = await waitFor("the API server's certificate", async () => readAuthority(dir), {
-      everyMs: 100,
-    });
+    const authority = await Promise.race([
+      waitFor("the API server's certificate", async () => readAuthority(dir), { everyMs: 100 }),
+      early,
+    ]);
     writeFileSync(access.kubeconfig, kubeconfig(`https://${address}:${port}`, place.secrets.token, authority), {
       mode: 0o600,
     });
@@ -91,7 +124,7 @@ export async function startApiServer({
         },
         { everyMs: 200 },
       );
-    await ready();
+    await Promise.race([ready(), early]);
     const crash = async (downMs: number) => {
       await end(server);
       await sleep(downMs);
