@@ -82,7 +82,7 @@ export const bundleOptions: BuildOptions = {
 };
 
 /**
- * The folder with one minified module per program, `main.js` and `gatherer.js`, and the licence texts of the packages inside.
+ * The folder with one minified module per program, `main.js` and `gatherer.js`, and the comments on licences that are in its packages.
  * Source maps lie beside them and stay out of the image: with the same sources they are the same, so a stack trace can be read later.
  * Programs that call themselves by another version than this clone's lie in a folder of that version.
  */
@@ -148,7 +148,7 @@ async function compilerFor(architecture: Architecture, log: Log): Promise<Compil
   const target = rustTargets[architecture];
   return {
     rustc,
-    libc: libc.file,
+    libc,
     args: ["--target", target],
     env: { RUSTC: rustc, [`${cargoVariable(target)}_LINKER`]: linker },
     targetDir: cacheDir(`cargo-target-${architecture}`),

@@ -95,14 +95,19 @@ export const apiBinaries = ["etcd", "kube-apiserver", "kubectl"] as const;
 export const allBinaries = binaries.map(({ name }) => name);
 export const clusterBinaries = clusterPrograms.map(({ name }) => name);
 
+function binaryOf(name: string): Binary {
+  const found = binaries.find((binary) => binary.name === name);
+  if (found === undefined) throw new Error(`hack/cluster/binaries.ts knows no program ${name}`);
+  return found;
+}
+
 /** The folder that holds the named programs; builds those that are missing, one clone at a time. */
 export async function ensureBinaries(
   names: readonly string[],
   log: Log,
   architecture = ownArchitecture,
 ): Promise<string> {
-  const stranger = names.find((name) => !binaries.some((binary) => binary.name === name));
-  if (stranger !== undefined) throw new Error(`hack/cluster/binaries.ts knows no program ${stranger}`);
+  for (const name of names) binaryOf(name);
   const compiler = await compilerVersion(architecture);
   const wanted = binaries.map((binary) => ({ binary, program: `${binary.name}-${keyOf(binary, compiler)}` }));
   const together = createHash("sha256").update(wanted.map(({ program }) => program).join("\n"));
@@ -141,14 +146,42 @@ async function build(binary: Binary, file: string, { position, architecture, log
   const partial = join(cacheDir("programs"), `.${binary.name}.${process.pid}`);
   const args = ["-n", "5", "go", "build", "-mod=readonly", "-trimpath", "-ldflags", flags, "-o", partial];
   await run("nice", [...args, binary.package], {
-    cwd: join(toolsDir, binary.module),
-    env: { ...process.env, GOARCH: architecture, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off" },
+    ...placeOf(binary, architecture),
     maxBuffer: 64 * 1024 * 1024,
   }).catch((cause: Error) => {
     throw new Error(`building ${binary.name} from ${binary.package}: ${cause.message}`, { cause });
   });
   renameSync(partial, file);
   log(`  ${binary.name} built in ${((Date.now() - startedMs) / 1000).toFixed(0)} s`);
+}
+
+const placeOf = ({ module }: Binary, architecture: Architecture) => ({
+  cwd: join(toolsDir, module),
+  env: { ...process.env, GOARCH: architecture, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off" },
+});
+
+/** A package of a program's sources on this machine, which Go fetches where they are missing. */
+export interface GoPackage {
+  /** `NAME@VERSION` as it is linked; `std` for Go's own library. */
+  readonly module: string;
+  /** The module's folder. */
+  readonly root: string;
+  readonly folder: string;
+}
+
+/** What the program is built from, by another way than the program itself would say: it names no folders. */
+export async function goPackages(name: string, architecture: Architecture): Promise<readonly GoPackage[]> {
+  const binary = binaryOf(name);
+  const used = "{{with .Module}}{{with .Replace}}{{.Path}}@{{.Version}}{{else}}{{.Path}}@{{.Version}}{{end}}{{end}}";
+  const format = `{{if .Standard}}std\t{{.Root}}{{else}}${used}\t{{.Module.Dir}}{{end}}\t{{.Dir}}`;
+  const { stdout } = await run("go", ["list", "-mod=readonly", "-deps", "-f", format, binary.package], {
+    ...placeOf(binary, architecture),
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return stdout.split("\n").flatMap((line): GoPackage[] => {
+    const [module, root, folder] = line.split("\t");
+    return module === undefined || root === undefined || folder === undefined ? [] : [{ module, root, folder }];
+  });
 }
 
 const flags = `-s -w -X k8s.io/component-base/version.gitVersion=${kubernetesVersion}`;

@@ -2,7 +2,7 @@
 import { chmodSync, globSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../lock.ts";
-import { aptOfBoth, debianTree } from "./debian.ts";
+import { aptOfBoth, type DebianFiles, debianTree } from "./debian.ts";
 
 /** Programs that run here and make, or change, programs for arm64. */
 export interface CrossTools {
@@ -10,12 +10,18 @@ export interface CrossTools {
   /** As rustc wants it: a C compiler. */
   readonly linker: string;
   readonly strip: string;
-  /** Linked into static programs, and the Debian package that it is from. */
-  readonly libc: { readonly file: string; readonly package: string; readonly version: string };
+  /** Linked into static programs. */
+  readonly libc: string;
+  /** Where the copyright files are, and the Debian packages whose libraries static programs carry. */
+  readonly linked: DebianFiles;
+  /** The copyright file of Rust's library. */
+  readonly rustCopyright: string;
 }
 
-const libc = "libc6-dev-arm64-cross";
-const packages = ["rustc-web", "libstd-rust-web-dev:arm64", "gcc-aarch64-linux-gnu", libc];
+const rustLibrary = "libstd-rust-web-dev";
+const packages = ["rustc-web", `${rustLibrary}:arm64`, "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"];
+/** The C library, and what the linker adds of its own. */
+const linked = /^(libc6|libgcc-\d+)-dev-arm64-cross$/;
 
 /** Of arm64 nothing but Rust's library, of this machine neither its C library nor what compiles programs for itself; no compiler of C and no sanitizers. */
 const leftOut = new RegExp(
@@ -35,7 +41,8 @@ const leftOut = new RegExp(
 /** Of packages that are needed: a third of them. */
 const unneeded = [
   "etc",
-  "usr/share",
+  "usr/share/!(doc)",
+  "usr/share/doc/*/!(copyright)",
   "usr/bin/rustdoc",
   "usr/bin/*-lto-dump*",
   "usr/lib/gcc-cross/*/*/lto1",
@@ -51,17 +58,16 @@ const wrapped = {
 
 /** The tools; fetched once, 180 MB. */
 export async function crossTools(log: Log): Promise<CrossTools> {
-  const { root, versions } = await debianTree(packages, leftOut, { apt: aptOfBoth("amd64"), log, finish });
+  const options = { apt: aptOfBoth("amd64"), log, finish, finished: "with copyright files" };
+  const { root, versions } = await debianTree(packages, leftOut, options);
   const tool = (name: keyof typeof wrapped) => join(root, "run", wrapped[name]);
   return {
     rustc: tool("rustc"),
     linker: tool("linker"),
     strip: tool("strip"),
-    libc: {
-      file: join(root, "usr/aarch64-linux-gnu/lib/libc.a"),
-      package: libc,
-      version: versions[libc] ?? "",
-    },
+    libc: join(root, "usr/aarch64-linux-gnu/lib/libc.a"),
+    linked: { root, versions: Object.fromEntries(Object.entries(versions).filter(([name]) => linked.test(name))) },
+    rustCopyright: join(root, "usr/share/doc", rustLibrary, "copyright"),
   };
 }
 

@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -83,14 +84,14 @@ export interface ImageFiles extends DebianFiles {
   readonly control: Readonly<Record<string, string>>;
 }
 
-/** As `debianFiles`, for what an image holds. */
+/** As `debianFiles`, for what an image holds; documents of a package that lie in another one are there, too. */
 export async function debianFilesOf(
   names: readonly string[],
   { architecture, renew }: ImageFilesOptions,
 ): Promise<ImageFiles> {
   const apt = architecture === ownArchitecture ? machineApt : aptOfBoth(architecture);
-  const fetch = { apt, names: async () => names, ...(renew === undefined ? {} : { renew }) };
-  const files = await unpackedOnce(["image", names, nodeArchitectures[architecture]], fetch);
+  const fetch = { apt, names: async () => names, documents: true, ...(renew === undefined ? {} : { renew }) };
+  const files = await unpackedOnce(["image with documents", names, nodeArchitectures[architecture]], fetch);
   const control = names.map((name) => [name, readFileSync(join(files.root, "..", "control", name), "utf8")]);
   return { ...files, control: Object.fromEntries(control) };
 }
@@ -101,16 +102,19 @@ export interface TreeOptions {
   readonly log?: Log;
   /** Takes away what is not needed, or adds to it, before anybody sees the folder. */
   readonly finish?: (root: string) => void;
+  /** What `finish` makes of the tree; another word where another one did so before and its folder may be in the cache. */
+  readonly finished?: string;
 }
 
 /** The files of the packages and of all that they depend on, but for packages whose name is left out. */
 export function debianTree(
   packages: readonly string[],
   leftOut: RegExp,
-  { apt = machineApt, ...options }: TreeOptions = {},
+  { apt = machineApt, finished, ...options }: TreeOptions = {},
 ): Promise<DebianFiles> {
   const names = async () => (await dependenciesOf(packages, apt)).filter((name) => !leftOut.test(name));
-  return unpackedOnce(["tree", packages, leftOut.source, process.arch], { ...options, apt, names });
+  const key = ["tree", packages, leftOut.source, process.arch, ...(finished === undefined ? [] : [finished])];
+  return unpackedOnce(key, { ...options, apt, names });
 }
 
 /** What apt would install where nothing is installed, the packages themselves among it. */
@@ -120,9 +124,11 @@ async function dependenciesOf(packages: readonly string[], { options }: Apt): Pr
   return [...stdout.matchAll(/^Inst (\S+)/gm)].map(([, name = ""]) => name).sort();
 }
 
-interface Fetch extends Omit<TreeOptions, "apt"> {
+interface Fetch extends Omit<TreeOptions, "apt" | "finished"> {
   readonly apt: Apt;
   readonly names: () => Promise<readonly string[]>;
+  /** Also those that lie in packages which are not among the names. */
+  readonly documents?: boolean;
   readonly renew?: Log;
 }
 
@@ -176,7 +182,7 @@ async function isOld(versions: DebianFiles["versions"], apt: Apt, log: Log): Pro
 
 const versionsSchema = z.record(z.string(), z.string());
 
-async function fetchInto(dir: string, { apt, names, log, finish }: Fetch): Promise<void> {
+async function fetchInto(dir: string, { apt, names, documents = false, log, finish }: Fetch): Promise<void> {
   const partial = mkdtempSync(`${dir}.`);
   try {
     log?.("Fetching Debian packages (about a minute) ...");
@@ -192,18 +198,11 @@ async function fetchInto(dir: string, { apt, names, log, finish }: Fetch): Promi
         throw withAdvice(notRenewed ?? again, apt);
       });
     });
-    const versions: Record<string, string> = {};
-    mkdirSync(join(partial, "control"));
-    for (const file of readdirSync(partial)
-      .filter((name) => name.endsWith(".deb"))
-      .sort()) {
-      const path = join(partial, file);
-      const { stdout: control } = await run("dpkg-deb", ["--field", path]);
-      const { Package: name, Version: version } = fieldsSchema.parse(fieldsOf(control));
-      versions[name] = version;
-      writeFileSync(join(partial, "control", name), control);
-      await run("dpkg-deb", ["-x", path, join(partial, "root")]);
-      rmSync(path);
+    const versions = await unpacked(partial);
+    const elsewhere = documents ? missingDocuments(join(partial, "root")) : [];
+    if (elsewhere.length > 0) {
+      await download(partial, async () => elsewhere, apt);
+      await unpacked(partial);
     }
     finish?.(join(partial, "root"));
     writeFileSync(join(partial, "versions.json"), `${JSON.stringify(versions, undefined, 2)}\n`);
@@ -211,6 +210,32 @@ async function fetchInto(dir: string, { apt, names, log, finish }: Fetch): Promi
   } finally {
     rmSync(partial, { recursive: true, force: true });
   }
+}
+
+/** Unpacks the packages in the folder to its `root`, and says their versions. */
+async function unpacked(dir: string): Promise<DebianFiles["versions"]> {
+  const versions: Record<string, string> = {};
+  mkdirSync(join(dir, "control"), { recursive: true });
+  for (const file of readdirSync(dir)
+    .filter((name) => name.endsWith(".deb"))
+    .sort()) {
+    const path = join(dir, file);
+    const { stdout: control } = await run("dpkg-deb", ["--field", path]);
+    const { Package: name, Version: version } = fieldsSchema.parse(fieldsOf(control));
+    versions[name] = version;
+    writeFileSync(join(dir, "control", name), control);
+    await run("dpkg-deb", ["-x", path, join(dir, "root")]);
+    rmSync(path);
+  }
+  return versions;
+}
+
+/** The packages whose documents those of others are: libgcc-s1 has a link to the folder of gcc-12-base, which it depends on. */
+function missingDocuments(root: string): readonly string[] {
+  const dir = join(root, "usr/share/doc");
+  const links = readdirSync(dir, { withFileTypes: true }).filter((entry) => entry.isSymbolicLink());
+  const targets = links.map(({ name }) => readlinkSync(join(dir, name)));
+  return [...new Set(targets)].filter((name) => !existsSync(join(dir, name)));
 }
 
 const fieldsSchema = z.object({ Package: z.string(), Version: z.string() });

@@ -82,25 +82,25 @@ export async function buildImages({ outputDir, ...options }: BuildOptions = {}):
     specs.push(spec);
     startedMs = Date.now();
   }
-  if (outputDir !== undefined) await writeFolder(outputDir, specs);
+  if (outputDir !== undefined) writeFolder(outputDir, specs);
   return images;
 }
 
 /** A layout folder where each name leads to an index of the architectures, and the bills of materials beside it. */
 export async function writeIndexes(dir: string, options: DescribeOptions): Promise<readonly Omit<Image, "archive">[]> {
   const specs = await describeImages(options);
-  await writeFolder(dir, specs);
+  writeFolder(dir, specs);
   return layoutOf(specs).images;
 }
 
 /** The layout, and beside it in `sbom/` the bill of materials of each image, which names the architecture where there are several. */
-async function writeFolder(dir: string, specs: readonly ImageSpec[]): Promise<void> {
+function writeFolder(dir: string, specs: readonly ImageSpec[]): void {
   writeLayoutFolder(dir, specs);
   mkdirSync(join(dir, "sbom"), { recursive: true });
   for (const spec of specs) {
     const isOne = specs.every((other) => other === spec || other.ref !== spec.ref);
     const name = `${nameOf(spec.ref)}${isOne ? "" : `.${spec.architecture}`}.cdx.json`;
-    writeFileSync(join(dir, "sbom", name), await sbomOfImage(spec));
+    writeFileSync(join(dir, "sbom", name), sbomOfImage(spec));
   }
 }
 

@@ -1,6 +1,7 @@
 /** What images say about themselves, and who runs them. */
 import type { Log } from "../lock.ts";
 import type { Architecture } from "./architecture.ts";
+import { expressionOf, type Licensed } from "./licenses.ts";
 
 /** What every description of an image starts from. */
 export interface Naming {
@@ -22,15 +23,16 @@ interface About {
   readonly vendor?: string;
 }
 
-/** OCI's labels; none of them tells when or where an image was built. */
+/** OCI's labels, with the licences of the parts beside ours; none of them tells when or where an image was built. */
 export const labels = (
   { title, description, vendor = "Runtime Insights" }: About,
   { version, revision }: Pick<Naming, "version" | "revision">,
+  parts: readonly Pick<Licensed, "license">[],
 ): Readonly<Record<string, string>> => ({
   "org.opencontainers.image.title": title,
   "org.opencontainers.image.description": description,
   "org.opencontainers.image.vendor": vendor,
   "org.opencontainers.image.version": version,
   ...(revision === undefined ? {} : { "org.opencontainers.image.revision": revision }),
-  "org.opencontainers.image.licenses": "Apache-2.0",
+  "org.opencontainers.image.licenses": expressionOf(["Apache-2.0", ...parts.map(({ license }) => license)]),
 });

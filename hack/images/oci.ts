@@ -24,8 +24,8 @@ export interface ImageSpec {
   readonly user?: string;
   readonly workingDir?: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** What is in it that others made; asked for only where a bill of materials is written. */
-  readonly parts?: () => Promise<readonly Part[]>;
+  /** What is in it that others made. */
+  readonly parts?: readonly Part[];
 }
 
 export interface Image {

@@ -1,30 +1,30 @@
-/** What is in the images, as the tools that built it know: esbuild, cargo, Go and Debian's packages. */
+/** What is in the images and under which licences, as the tools that built it know: esbuild, cargo, Go and Debian's packages. */
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { PackageURL } from "packageurl-js";
 import { z } from "zod";
 import { nodePrograms, say } from "../build.ts";
 import { cloneDir } from "../cache.ts";
+import { goPackages } from "../cluster/binaries.ts";
 import { type Architecture, ownArchitecture, rustTargets } from "./architecture.ts";
 import { crossTools } from "./cross.ts";
 import type { DebianFiles } from "./debian.ts";
+import { type Licensed, type LicenseText, licenseIn, textsAbove } from "./licenses.ts";
 import type { NodeProgram } from "./node-program.ts";
 import { lockedPackage, lockedPackages } from "./npm-lock.ts";
 
 const run = promisify(execFile);
 
 /** Something of somebody else's, or one of our own programs, in an image. */
-export interface Part {
+export interface Part extends Licensed {
   readonly name: string;
   readonly version: string;
   /** Package URL without the version's checksum, `pkg:npm/zod@4.6.7`. */
   readonly purl: string;
   /** By which vulnerabilities are filed, where that is not the package URL. */
   readonly cpe?: string;
-  /** An SPDX expression where the package says one, else its own words. */
-  readonly license?: string;
   /** Lower-case hex. */
   readonly hash?: { readonly algorithm: "SHA-256" | "SHA-512"; readonly hex: string };
 }
@@ -40,52 +40,98 @@ const manifestSchema = z.object({ name: z.string(), version: z.string(), license
 /** The npm packages that files of the bundles come from, by the paths of these files from the clone's root. */
 export function npmParts(inputs: readonly string[]): readonly Part[] {
   const packages = lockedPackages();
-  const folders = inputs.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []);
-  return [...new Set(folders)].map((folder) => {
+  const byFolder = Map.groupBy(inputs, (path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? "");
+  byFolder.delete("");
+  return [...byFolder].map(([folder, files]) => {
     const name = folder.slice(folder.lastIndexOf("node_modules/") + "node_modules/".length);
-    return npmPart(name, manifestIn(join(cloneDir, folder)), packages[folder]?.integrity);
+    const root = join(cloneDir, folder);
+    const texts = npmTexts(name, root, textsAbove(new Set(files.map((file) => dirname(join(cloneDir, file)))), root));
+    return npmPart(name, manifestIn(root), { texts, integrity: packages[folder]?.integrity });
   });
 }
 
+/** Packages without a licence file, by the file that has the text. */
+const textElsewhere: Readonly<Record<string, string>> = { "data-uri-to-buffer": "README.md" };
+
+/** Of an npm package where no more than `found` is named as a licence; throws when `elsewhere` is not needed. */
+export function npmTexts(
+  name: string,
+  root: string,
+  found: readonly LicenseText[],
+  elsewhere = textElsewhere,
+): readonly LicenseText[] {
+  const path = elsewhere[name];
+  if (path === undefined) return found;
+  if (found.length > 0)
+    throw new Error(`npm package ${name} has a licence file now; take it off the list in hack/images/parts.ts`);
+  return existingTexts(root, [path]);
+}
+
+const existingTexts = (root: string, paths: readonly string[]): readonly LicenseText[] =>
+  paths.map((path) => ({ path, file: join(root, path) })).filter(({ file }) => existsSync(file));
+
 const manifestIn = (dir: string) => manifestSchema.parse(JSON.parse(readFileSync(join(dir, "package.json"), "utf8")));
 
-function npmPart(name: string, { version, license }: z.infer<typeof manifestSchema>, integrity?: string): Part {
+function npmPart(
+  name: string,
+  { version, license = "" }: z.infer<typeof manifestSchema>,
+  { texts, integrity }: { readonly texts: readonly LicenseText[]; readonly integrity: string | undefined },
+): Part {
   const sha512 = /^sha512-(.*)$/.exec(integrity ?? "")?.[1];
   return {
     name,
     version,
     purl: purl("npm", name, version),
-    ...(license === undefined ? {} : { license }),
+    ...{ license, texts },
     ...(sha512 === undefined
       ? {}
       : { hash: { algorithm: "SHA-512", hex: Buffer.from(sha512, "base64").toString("hex") } }),
   };
 }
 
+/** By the names that Node gives what is compiled into it, as its LICENSE says, which has the texts of all but a few of Node's own. */
+const nodeLicenses: Readonly<Record<string, string>> = {
+  ...{ acorn: "MIT", ada: "MIT", amaro: "MIT AND Apache-2.0", ares: "MIT", brotli: "MIT", cldr: "Unicode-3.0" },
+  ...{ icu: "Unicode-3.0", llhttp: "MIT", merve: "MIT", nbytes: "MIT", ncrypto: "MIT", nghttp2: "MIT", node: "MIT" },
+  ...{ openssl: "Apache-2.0", simdjson: "Apache-2.0", simdutf: "MIT", sqlite: "blessing", tz: "Unicode-3.0" },
+  ...{ undici: "MIT", unicode: "Unicode-3.0", uv: "MIT", uvwasi: "MIT", v8: "BSD-3-Clause", zlib: "Zlib" },
+  ...{ zstd: "BSD-3-Clause" },
+};
+
 /** Node, its npm package, and what is compiled into the program, as the same version that runs this says. */
 export function nodeParts({ packageDir }: NodeProgram): readonly Part[] {
   const manifest = manifestIn(packageDir);
-  const { node, modules: _, napi: __, ...inside } = process.versions;
+  const texts = textsAbove([packageDir], packageDir);
+  const { modules: _, napi: __, ...inside } = process.versions;
   return [
-    npmPart(manifest.name, manifest, lockedPackage(manifest.name).integrity),
-    programPart("node", node, "nodejs:node.js"),
-    ...Object.entries(inside).flatMap(([name, version]) =>
-      version === undefined ? [] : [programPart(name, version, name === "openssl" ? "openssl:openssl" : undefined)],
+    npmPart(manifest.name, manifest, { texts, integrity: lockedPackage(manifest.name).integrity }),
+    // What is not compiled in has an empty version.
+    ...Object.entries(inside).flatMap(([name, version = ""]) =>
+      version === "" ? [] : [nodePart(name, version, texts)],
     ),
   ];
 }
 
-/** `product` is the vendor and product that vulnerabilities are filed under. */
-const programPart = (name: string, version: string, product?: string): Part => ({
+/** Vendor and product that vulnerabilities are filed under. */
+const filedUnder: Readonly<Record<string, string>> = { node: "nodejs:node.js", openssl: "openssl:openssl" };
+
+const nodePart = (name: string, version: string, texts: readonly LicenseText[]): Part => ({
   name,
   version,
   purl: purl("generic", name, version),
-  ...(product === undefined ? {} : { cpe: `cpe:2.3:a:${product}:${version.replace(/\+.*/, "")}:*:*:*:*:*:*:*` }),
+  ...{ license: nodeLicenses[name] ?? "", texts },
+  ...(filedUnder[name] === undefined
+    ? {}
+    : { cpe: `cpe:2.3:a:${filedUnder[name]}:${version.replace(/\+.*/, "")}:*:*:*:*:*:*:*` }),
 });
 
 const crateLine = /^(\S+) v(\S+)(?: \(([^)]*)\))?\|(.*)$/;
 
-/** The crates linked into the node programs, without those that only compile others, and the Rust and C libraries below them. */
+const metadataSchema = z.object({
+  packages: z.array(z.object({ name: z.string(), version: z.string(), manifest_path: z.string() })),
+});
+
+/** The crates linked into the node programs, without those that only compile others, and the Rust, C and compiler's libraries below them. */
 export async function crateParts(architecture: Architecture): Promise<readonly Part[]> {
   const cross = architecture === ownArchitecture ? undefined : await crossTools(say);
   const cwd = join(cloneDir, "extractor");
@@ -100,34 +146,53 @@ export async function crateParts(architecture: Architecture): Promise<readonly P
     rustTargets[architecture],
   ];
   const format = ["--prefix", "none", "--no-dedupe", "--format", "{p}|{l}"];
-  const { stdout } = await run("cargo", ["tree", "--locked", ...wanted, ...format], {
-    cwd,
-    env: { ...process.env, ...(cross === undefined ? {} : { RUSTC: cross.rustc }) },
-  });
+  const env = { ...process.env, ...(cross === undefined ? {} : { RUSTC: cross.rustc }) };
+  const { stdout } = await run("cargo", ["tree", "--locked", ...wanted, ...format], { cwd, env });
+  const folders = await crateFolders(cwd, env, rustTargets[architecture]);
   const { stdout: compiler } = await run(cross?.rustc ?? "rustc", ["--version"], { cwd });
   const sums = checksums(readFileSync(join(cwd, "Cargo.lock"), "utf8"));
   const crates = [...new Set(stdout.split("\n"))].flatMap((line): Part[] => {
     const [, name, version, from, license] = crateLine.exec(line) ?? [];
     if (name === undefined || version === undefined || from?.startsWith("/")) return [];
     const hex = sums.get(`${name} ${version}`);
+    const folder = folders.get(`${name} ${version}`);
     return [
       {
         name,
         version,
         purl: purl("cargo", name, version),
-        ...(license === undefined || license === "" ? {} : { license: license.replaceAll("/", " OR ") }),
+        license: (license ?? "").replaceAll(/ ?\/ ?/g, " OR "),
+        texts: folder === undefined ? [] : textsAbove([folder], folder),
         ...(hex === undefined ? {} : { hash: { algorithm: "SHA-256", hex } }),
       },
     ];
   });
   if (crates.length === 0) throw new Error(`cargo tree names no crate of ${nodePrograms.join(" and ")}`);
   const rust = compiler.split(" ")[1] ?? "";
-  const std = { name: "std", version: rust, purl: purl("cargo", "std", rust), license: "MIT OR Apache-2.0" };
-  const libc =
-    cross === undefined
-      ? await staticLibrary()
-      : [debianPart(cross.libc.package, cross.libc.version, "all", ownDistribution())];
-  return [...crates, std, ...libc];
+  const copyright = cross?.rustCopyright ?? (await ownRustCopyright(cwd));
+  const std = {
+    name: "std",
+    version: rust,
+    purl: purl("cargo", "std", rust),
+    license: "MIT OR Apache-2.0",
+    texts: existingTexts(dirname(copyright), [basename(copyright)]),
+  };
+  const libraries = cross === undefined ? await ownLibraries() : crossLibraries(cross.linked);
+  return [...crates, std, ...libraries];
+}
+
+/** By name and version. */
+async function crateFolders(cwd: string, env: NodeJS.ProcessEnv, target: string): Promise<ReadonlyMap<string, string>> {
+  const args = ["metadata", "--locked", "--format-version", "1", "--filter-platform", target];
+  const { stdout } = await run("cargo", args, { cwd, env, maxBuffer: 64 * 1024 * 1024 });
+  const { packages } = metadataSchema.parse(JSON.parse(stdout));
+  return new Map(packages.map((one) => [`${one.name} ${one.version}`, dirname(one.manifest_path)]));
+}
+
+/** Rust's compiler comes with it, whatever else of Rust is installed. */
+async function ownRustCopyright(cwd: string): Promise<string> {
+  const { stdout } = await run("rustc", ["--print", "sysroot"], { cwd });
+  return join(stdout.trim(), "share/doc/rust/COPYRIGHT-library.html");
 }
 
 const checksums = (lock: string): ReadonlyMap<string, string> =>
@@ -137,19 +202,47 @@ const checksums = (lock: string): ReadonlyMap<string, string> =>
     ),
   );
 
-/** Static programs carry the C library of the machine that linked them. */
-async function staticLibrary(): Promise<readonly Part[]> {
-  const status = (await run("dpkg", ["--status", "libc6-dev"]).catch(() => undefined))?.stdout ?? "";
-  const [version, arch] = ["Version", "Architecture"].map(
-    (field) => new RegExp(`^${field}: (.*)$`, "m").exec(status)?.[1],
-  );
-  return version === undefined || arch === undefined ? [] : [debianPart("libc6-dev", version, arch, ownDistribution())];
+/** The packages of what static programs carry of the machine that linked them: the C library, and that of its compiler. */
+async function ownLibraries(): Promise<readonly Part[]> {
+  const names = await Promise.all(["libc.a", "libgcc.a", "libgcc_eh.a"].map(ownerOf));
+  const fields = ["Package", "Version", "Architecture"].map((field) => `\${${field}}`);
+  const { stdout } = await run("dpkg-query", ["--show", `--showformat=${fields.join(" ")}\n`, ...new Set(names)]);
+  const rows = stdout.trim().split("\n").sort();
+  return rows.map((row) => {
+    const [name = "", version = "", arch = ""] = row.split(" ");
+    return debianPart({ name, version, arch, distribution: ownDistribution() }, debianTexts("/", name));
+  });
 }
+
+/** The Debian package that a library of the C compiler is from. */
+async function ownerOf(library: string): Promise<string> {
+  const { stdout: printed } = await run("cc", [`-print-file-name=${library}`]);
+  try {
+    const file = realpathSync(printed.trim());
+    const { stdout } = await run("dpkg-query", ["--search", file]);
+    return stdout.slice(0, stdout.lastIndexOf(": "));
+  } catch (cause) {
+    throw new Error(
+      `${library} is linked into the node programs, and nobody says which Debian package it is from, so the image cannot hold its licence text.\nBuild the image on Debian; a container of debian:12 will do (docs/images.md).`,
+      { cause },
+    );
+  }
+}
+
+const crossLibraries = ({ root, versions }: DebianFiles): readonly Part[] =>
+  Object.entries(versions).map(([name, version]) =>
+    debianPart(
+      { name, version, arch: "all", distribution: ownDistribution() },
+      debianTexts(root, name, "/usr/share/common-licenses"),
+    ),
+  );
 
 /** The packages that files of an image were taken from. */
 export function debianParts({ root, versions }: DebianFiles, arch: string): readonly Part[] {
   const distribution = distributionOf(readFileSync(join(root, "usr/lib/os-release"), "utf8"));
-  return Object.entries(versions).map(([name, version]) => debianPart(name, version, arch, distribution));
+  return Object.entries(versions).map(([name, version]) =>
+    debianPart({ name, version, arch, distribution }, debianTexts(root, name)),
+  );
 }
 
 /** `debian-12` where an os-release says so; of the machine's own when no other is given. */
@@ -158,24 +251,73 @@ function distributionOf(release: string): string {
   return `${field("ID") ?? "debian"}-${field("VERSION_ID") ?? "unknown"}`;
 }
 
-function debianPart(name: string, version: string, arch: string, distribution: string): Part {
+interface DebianPackage extends Pick<Part, "name" | "version"> {
+  readonly arch: string;
+  /** `debian-12` */
+  readonly distribution: string;
+}
+
+/** Of what of them is in images; their copyright files name more. */
+const debianLicenses: readonly (readonly [RegExp, string])[] = [
+  [/^base-files$/, "GPL-2.0-or-later"],
+  [/^ca-certificates$/, "MPL-2.0"],
+  [/^libc6(-dev)?(-\w+-cross)?$/, "LGPL-2.1-or-later"],
+  [/^(libgcc-s1|libgcc-\d+-dev(-\w+-cross)?|libstdc\+\+6)$/, "GPL-3.0-or-later WITH GCC-exception-3.1"],
+];
+
+function debianPart({ name, version, arch, distribution }: DebianPackage, texts: readonly LicenseText[]): Part {
   const [vendor = ""] = distribution.split("-");
-  return { name, version, purl: purl("deb", `${vendor}/${name}`, version, { arch, distro: distribution }) };
+  const license = debianLicenses.find(([names]) => names.test(name))?.[1] ?? "";
+  return {
+    name,
+    version,
+    purl: purl("deb", `${vendor}/${name}`, version, { arch, distro: distribution }),
+    license,
+    texts,
+  };
+}
+
+/** A package's copyright file below `root`, and the licences it refers to instead of repeating them, which lie in `common`. */
+function debianTexts(
+  root: string,
+  name: string,
+  common = join(root, "usr/share/common-licenses"),
+): readonly LicenseText[] {
+  const texts = existingTexts(join(root, "usr/share/doc", name), ["copyright"]);
+  const said = texts.map(({ file }) => readFileSync(file, "utf8")).join();
+  const named = [...said.matchAll(/\/usr\/share\/common-licenses\/([\w.+-]*\w)/g)].map(([, license = ""]) => license);
+  return [...texts, ...existingTexts(common, [...new Set(named)].sort())];
 }
 
 const ownDistribution = (): string => distributionOf(readFileSync("/etc/os-release", "utf8"));
 
-/** The modules that a Go program was linked from, as it says itself, and Go's own library. */
-export async function goParts(program: string): Promise<readonly Part[]> {
+/** The modules that Go programs in a folder were linked from, as they say themselves, and Go's own library. */
+export async function goParts(
+  names: readonly string[],
+  dir: string,
+  architecture: Architecture,
+): Promise<readonly Part[]> {
+  const modules = (await Promise.all(names.map((name) => modulesOf(join(dir, name))))).flat();
+  const packages = (await Promise.all(names.map((name) => goPackages(name, architecture)))).flat();
+  const byModule = Map.groupBy(packages, ({ module }) => module);
+  const linked = new Map(modules.map((module) => [`${module.name}@${module.version}`, module]));
+  return [...linked.values()].map(({ name, version }) => {
+    const used = byModule.get(name === "std" ? name : `${name}@${version}`) ?? [];
+    const texts = textsAbove(new Set(used.map(({ folder }) => folder)), used[0]?.root ?? "");
+    return { name, version, purl: purl("golang", name, version), license: licenseIn(texts), texts };
+  });
+}
+
+async function modulesOf(program: string): Promise<readonly Pick<Part, "name" | "version">[]> {
   const { stdout } = await run("go", ["version", "-m", program]);
   const go = /: go(\S+)/.exec(stdout)?.[1];
   if (go === undefined) throw new Error(`${program} does not say what it was built from`);
   const rows = stdout.split("\n").map((line) => line.trim().split("\t"));
-  const modules = rows.flatMap(([kind, name, version], at): Part[] => {
+  const modules = rows.flatMap(([kind, name, version], at) => {
     if ((kind !== "mod" && kind !== "dep") || name === undefined || version === undefined) return [];
     const [next, otherName, otherVersion] = rows[at + 1] ?? [];
     const [used, ofVersion] = next === "=>" ? [otherName ?? name, otherVersion ?? version] : [name, version];
-    return ofVersion === "(devel)" ? [] : [{ name: used, version: ofVersion, purl: purl("golang", used, ofVersion) }];
+    return ofVersion === "(devel)" ? [] : [{ name: used, version: ofVersion }];
   });
-  return [...modules, { name: "std", version: go, purl: purl("golang", "std", go), license: "BSD-3-Clause" }];
+  return [...modules, { name: "std", version: go }];
 }

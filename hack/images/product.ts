@@ -7,6 +7,7 @@ import { debianFilesOf, type ImageFiles } from "./debian.ts";
 import { copy, type Entry, entriesBelow, folder, text } from "./entries.ts";
 import { labels, type Naming, nonRoot } from "./labels.ts";
 import { layerOf } from "./layer.ts";
+import { licenseEntries, ownLicense } from "./licenses.ts";
 import { ownNode } from "./node-program.ts";
 import type { ImageSpec } from "./oci.ts";
 import { crateParts, debianParts, goParts, nodeParts, npmParts } from "./parts.ts";
@@ -26,11 +27,15 @@ const describe: Readonly<Record<ImageName, (naming: Naming) => Promise<ImageSpec
 /** From scratch; its DaemonSet says who runs what, in `/`. */
 async function nodeImage(naming: Naming): Promise<ImageSpec> {
   const dir = await buildNodePrograms(naming.log, naming.architecture);
+  const parts = await crateParts(naming.architecture);
   return {
     architecture: naming.architecture,
     ref: `${naming.registry}/runtime-insights-node:${naming.version}`,
-    layers: [await layerOf(nodePrograms.map((name) => copy(name, join(dir, name), 0o755)))],
-    parts: () => crateParts(naming.architecture),
+    layers: [
+      await layerOf(nodePrograms.map((name) => copy(name, join(dir, name), 0o755))),
+      await layerOf(licenseEntries(ownLicense, parts)),
+    ],
+    parts,
     entrypoint: ["/extractor_server"],
     labels: labels(
       {
@@ -38,6 +43,7 @@ async function nodeImage(naming: Naming): Promise<ImageSpec> {
         description: "Extractor and exporter, which look at the containers of a node",
       },
       naming,
+      parts,
     ),
   };
 }
@@ -47,6 +53,7 @@ async function operatorImage(naming: Naming): Promise<ImageSpec> {
   const [bundleDir, node] = [await buildBundles(log, version), await ownNode(architecture, log)];
   const packages = ["base-files", "ca-certificates", "libc6", "libgcc-s1", "libstdc++6"];
   const libraries = await debianFilesOf(packages, { architecture, renew: renew === true ? log : undefined });
+  const parts = [...npmParts(bundleInputs(bundleDir)), ...nodeParts(node), ...debianParts(libraries, architecture)];
   const program = bundles
     .flatMap((name) => [`${name}.js`, `${name}.js.LEGAL.txt`])
     .filter((file) => existsSync(join(bundleDir, file)))
@@ -54,15 +61,12 @@ async function operatorImage(naming: Naming): Promise<ImageSpec> {
   return {
     architecture,
     ref: `${registry}/runtime-insights-operator:${version}`,
-    parts: async () => [
-      ...npmParts(bundleInputs(bundleDir)),
-      ...nodeParts(node),
-      ...debianParts(libraries, architecture),
-    ],
+    parts,
     layers: [
       await layerOf(operatorBase(libraries)),
       await layerOf([copy("usr/local/bin/node", node.file, 0o755)]),
       await layerOf([...program, text("app/package.json", `${JSON.stringify({ type: "module", version })}\n`)]),
+      await layerOf(licenseEntries(ownLicense, parts)),
     ],
     entrypoint: ["node"],
     cmd: ["/app/main.js"],
@@ -81,6 +85,7 @@ async function operatorImage(naming: Naming): Promise<ImageSpec> {
         description: "Installs the node programs and gathers the runtimes they find",
       },
       naming,
+      parts,
     ),
   };
 }
@@ -117,15 +122,23 @@ function certificatesOf(root: string): string {
 }
 
 const proxyVersion = "v0.19.1";
+const proxyModule = "github.com/brancz/kube-rbac-proxy";
 
 /** The upstream program as it is; its name does not carry our registry's tag scheme but upstream's version. */
 async function proxyImage({ registry, architecture, log }: Naming): Promise<ImageSpec> {
   const dir = await ensureBinaries(["kube-rbac-proxy"], log, architecture);
+  const parts = await goParts(["kube-rbac-proxy"], dir, architecture);
+  const texts = parts.find(({ name }) => name === proxyModule)?.texts ?? [];
+  const itsLicense = texts.find(({ path }) => path === "LICENSE");
+  if (itsLicense === undefined) throw new Error(`${proxyModule} has no LICENSE for its image`);
   return {
     architecture,
     ref: `${registry}/kube-rbac-proxy:${proxyVersion}`,
-    parts: () => goParts(join(dir, "kube-rbac-proxy")),
-    layers: [await layerOf([copy("kube-rbac-proxy", join(dir, "kube-rbac-proxy"), 0o755)])],
+    parts,
+    layers: [
+      await layerOf([copy("kube-rbac-proxy", join(dir, "kube-rbac-proxy"), 0o755)]),
+      await layerOf(licenseEntries(itsLicense.file, parts)),
+    ],
     entrypoint: ["/kube-rbac-proxy"],
     user: `${nonRoot}:${nonRoot}`,
     labels: labels(
@@ -135,6 +148,7 @@ async function proxyImage({ registry, architecture, log }: Naming): Promise<Imag
         vendor: "kube-rbac-proxy authors",
       },
       { version: proxyVersion },
+      parts,
     ),
   };
 }

@@ -52,7 +52,7 @@ export async function pushImages(specs: readonly ImageSpec[], log: Log): Promise
 
 /** The bill of materials refers to its image, so that tools find it by the image's digest; a registry that knows no referrers gets a tag for them. */
 async function pushSbom(crane: string, dir: string, spec: ImageSpec, log: Log): Promise<void> {
-  writeAttachment(dir, { type: sbomType, content: await sbomOfImage(spec), subject: spec });
+  writeAttachment(dir, { type: sbomType, content: sbomOfImage(spec), subject: spec });
   const repository = spec.ref.replace(/:[^:/]*$/, "");
   const { manifests } = indexSchema.parse(JSON.parse(readFileSync(join(dir, "index.json"), "utf8")));
   for (const manifest of manifests) await push(crane, dir, `${repository}@${manifest.digest}`, log);

@@ -30,13 +30,13 @@ export function sbomOf({ name, version, description }: Subject, parts: readonly 
   return `${serializer.serialize(bom, { sortLists: true, space: 2 })}\n`;
 }
 
-/** Of an image as it is described; its parts are looked up now. */
-export async function sbomOfImage({ ref, labels = {}, parts = async () => [] }: ImageSpec): Promise<string> {
+/** Of an image as it is described. */
+export function sbomOfImage({ ref, labels = {}, parts = [] }: ImageSpec): string {
   const name = nameOf(ref);
   const [version = "", description = ""] = ["version", "description"].map(
     (key) => labels[`org.opencontainers.image.${key}`],
   );
-  return sbomOf({ name, version, description }, await parts());
+  return sbomOf({ name, version, description }, parts);
 }
 
 /** The image's name without registry and tag. */
@@ -48,7 +48,7 @@ function componentOf({ name, version, purl, cpe, license, hash }: Part): Models.
     purl,
     bomRef: purl,
     ...(cpe === undefined ? {} : { cpe }),
-    ...(license === undefined ? {} : { licenses: new Models.LicenseRepository([licenseOf(license)]) }),
+    licenses: new Models.LicenseRepository([licenseOf(license)]),
     ...(hash === undefined ? {} : { hashes: new Models.HashDictionary([[algorithms[hash.algorithm], hash.hex]]) }),
   });
 }

@@ -82,7 +82,7 @@ async function build(order: Order): Promise<void> {
   writeFolder(join(out, "catalogue"), catalogue);
   const boms = new Map<string, string>();
   for (const spec of specs)
-    boms.set(`${releasedImage({ ref: spec.ref, digest: "" }).name}.cdx.json`, await sbomOfImage(spec));
+    boms.set(`${releasedImage({ ref: spec.ref, digest: "" }).name}.cdx.json`, sbomOfImage(spec));
   writeFolder(join(out, "sbom"), boms);
   const texts = [
     ...applicable(version, pin),
