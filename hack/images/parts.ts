@@ -302,9 +302,12 @@ export async function goParts(
   const byModule = Map.groupBy(packages, ({ module }) => module);
   const linked = new Map(modules.map((module) => [`${module.name}@${module.version}`, module]));
   return [...linked.values()].map(({ name, version }) => {
-    const used = byModule.get(name === "std" ? name : `${name}@${version}`) ?? [];
+    const isStd = name === "std";
+    const used = byModule.get(isStd ? name : `${name}@${version}`) ?? [];
     const texts = textsAbove(new Set(used.map(({ folder }) => folder)), used[0]?.root ?? "");
-    return { name, version, purl: purl("golang", name, version), license: licenseIn(texts), texts };
+    // Among its texts is one of BoringSSL, which is there only for those who ask for it.
+    const license = isStd ? "BSD-3-Clause" : licenseIn(texts);
+    return { name, version, purl: purl("golang", name, version), license, texts };
   });
 }
 

@@ -57,8 +57,5 @@ const algorithms = { "SHA-256": Enums.HashAlgorithm["SHA-256"], "SHA-512": Enums
 
 function licenseOf(said: string): Models.License {
   const id = SPDX.fixupSpdxId(said);
-  if (id !== undefined) return new Models.SpdxLicense(id);
-  return /^\(?[\w.+-]+( (AND|OR|WITH) \(?[\w.+-]+\)?)+$/.test(said)
-    ? new Models.LicenseExpression(said)
-    : new Models.NamedLicense(said);
+  return id === undefined ? new Models.LicenseExpression(said) : new Models.SpdxLicense(id);
 }
