@@ -14,6 +14,7 @@ import { debianTree } from "../../hack/images/debian.ts";
 import { describeImages, writeIndexes } from "../../hack/images/images.ts";
 import { type ImageSpec, layoutOf } from "../../hack/images/oci.ts";
 import { nameOf, sbomOfImage } from "../../hack/images/sbom.ts";
+import { licenseProblems } from "./licenses.ts";
 import { type Registry, startRegistry } from "./registry.ts";
 
 const run = promisify(execFile);
@@ -173,9 +174,14 @@ test("bills of materials: Rust's library is the one whose sources the programs n
   assert.ok(purls.includes(`pkg:cargo/std@${rust}`), `std ${rust}`);
   assert.equal(
     purls.filter((purl) => purl.startsWith("pkg:deb/")).map((purl) => purl.replace(/@.*(\?arch=\w+).*/, "$1")),
-    ["pkg:deb/debian/libc6-dev-arm64-cross?arch=all"],
+    ["pkg:deb/debian/libc6-dev-arm64-cross?arch=all", "pkg:deb/debian/libgcc-12-dev-arm64-cross?arch=all"],
   );
 });
+
+for (const image of Object.values(images))
+  test(`${image}: every component has a licence and a text, and the label says them all`, async () => {
+    assert.equal(await licenseProblems(specOf(image)), []);
+  });
 
 const indexSchema = z.object({
   mediaType: z.string(),

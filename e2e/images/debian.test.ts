@@ -27,4 +27,10 @@ test("packages fetched once stay, until newer ones are asked for", async () => {
   assert.is(said.length, 1);
 });
 
+test("documents that a package has in another one come along, and that one is not counted among the packages", async () => {
+  const { root, versions } = await debianFilesOf(["libgcc-s1"], { architecture: ownArchitecture });
+  assert.match(readFileSync(join(root, "usr/share/doc/libgcc-s1/copyright"), "utf8"), /GCC RUNTIME LIBRARY EXCEPTION/);
+  assert.equal(Object.keys(versions), ["libgcc-s1"]);
+});
+
 test.run();

@@ -55,7 +55,7 @@ test("every npm package that the source maps of the bundles name is in the opera
   assert.equal(missing, []);
 });
 
-test("every crate whose sources the node programs name is in theirs, and the C library that is linked in", async () => {
+test("every crate whose sources the node programs name is in theirs, and the C library and the compiler's that are linked in", async () => {
   const programs = await buildNodePrograms(quiet);
   const found = nodePrograms.flatMap((name) =>
     [
@@ -69,12 +69,25 @@ test("every crate whose sources the node programs name is in theirs, and the C l
     [],
   );
   assert.ok(known.some((purl) => purl.startsWith("pkg:deb/debian/libc6-dev@")));
+  const compilers = nodePrograms.flatMap((name) => [
+    ...readFileSync(join(programs, name), "latin1").matchAll(/GCC: \(Debian ([^)]+)\) (\d+)/g),
+  ]);
+  assert.ok(compilers.length > 0);
+  for (const [, version, major] of compilers)
+    assert.ok(
+      known.some((purl) => purl.startsWith(`pkg:deb/debian/libgcc-${major}-dev@${version}?`)),
+      version,
+    );
 });
 
 test("the base system, Node and what is compiled into it, and Go's modules are named", () => {
   const [operator, proxy] = [purls("runtime-insights-operator"), purls("kube-rbac-proxy")];
   assert.ok(operator.some((purl) => /^pkg:deb\/debian\/libc6@.*distro=debian-\d+/.test(purl)));
   const { components } = bomSchema.parse(JSON.parse(read("runtime-insights-operator")));
+  assert.equal(
+    operator.filter((purl) => /@(\?|$)/.test(purl)),
+    [],
+  );
   const filedUnder = components.flatMap(({ cpe }) => cpe ?? []).sort();
   assert.is(filedUnder[0], `cpe:2.3:a:nodejs:node.js:${process.versions.node}:*:*:*:*:*:*:*`);
   assert.match(filedUnder[1] ?? "", /^cpe:2\.3:a:openssl:openssl:\d+\.\d+\.\d+:/);
