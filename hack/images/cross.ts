@@ -14,8 +14,8 @@ export interface CrossTools {
   readonly libc: string;
   /** Where the copyright files are, and the Debian packages whose libraries static programs carry. */
   readonly linked: DebianFiles;
-  /** The copyright file of Rust's library. */
-  readonly rustCopyright: string;
+  /** The package of Rust's library, whose copyright file is there, too. */
+  readonly rustLibrary: string;
 }
 
 const rustLibrary = "libstd-rust-web-dev";
@@ -67,7 +67,7 @@ export async function crossTools(log: Log): Promise<CrossTools> {
     strip: tool("strip"),
     libc: join(root, "usr/aarch64-linux-gnu/lib/libc.a"),
     linked: { root, versions: Object.fromEntries(Object.entries(versions).filter(([name]) => linked.test(name))) },
-    rustCopyright: join(root, "usr/share/doc", rustLibrary, "copyright"),
+    rustLibrary,
   };
 }
 

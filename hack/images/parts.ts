@@ -1,7 +1,7 @@
 /** What is in the images and under which licences, as the tools that built it know: esbuild, cargo, Go and Debian's packages. */
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync, realpathSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { PackageURL } from "packageurl-js";
 import { z } from "zod";
@@ -169,13 +169,12 @@ export async function crateParts(architecture: Architecture): Promise<readonly P
   });
   if (crates.length === 0) throw new Error(`cargo tree names no crate of ${nodePrograms.join(" and ")}`);
   const rust = compiler.split(" ")[1] ?? "";
-  const copyright = cross?.rustCopyright ?? (await ownRustCopyright(cwd));
   const std = {
     name: "std",
     version: rust,
     purl: purl("cargo", "std", rust),
     license: "MIT OR Apache-2.0",
-    texts: existingTexts(dirname(copyright), [basename(copyright)]),
+    texts: cross === undefined ? await ownRustTexts(cwd) : crossTexts(cross.linked, cross.rustLibrary),
   };
   const libraries = cross === undefined ? await ownLibraries() : crossLibraries(cross.linked);
   return [...crates, std, ...libraries];
@@ -189,10 +188,10 @@ async function crateFolders(cwd: string, env: NodeJS.ProcessEnv, target: string)
   return new Map(packages.map((one) => [`${one.name} ${one.version}`, dirname(one.manifest_path)]));
 }
 
-/** Rust's compiler comes with it, whatever else of Rust is installed. */
-async function ownRustCopyright(cwd: string): Promise<string> {
+/** Of Rust's library; its compiler brings them, whatever else of Rust is installed. */
+async function ownRustTexts(cwd: string): Promise<readonly LicenseText[]> {
   const { stdout } = await run("rustc", ["--print", "sysroot"], { cwd });
-  return join(stdout.trim(), "share/doc/rust/COPYRIGHT-library.html");
+  return existingTexts(join(stdout.trim(), "share/doc/rust"), ["COPYRIGHT-library.html"]);
 }
 
 const checksums = (lock: string): ReadonlyMap<string, string> =>
@@ -229,13 +228,14 @@ async function ownerOf(library: string): Promise<string> {
   }
 }
 
-const crossLibraries = ({ root, versions }: DebianFiles): readonly Part[] =>
-  Object.entries(versions).map(([name, version]) =>
-    debianPart(
-      { name, version, arch: "all", distribution: ownDistribution() },
-      debianTexts(root, name, "/usr/share/common-licenses"),
-    ),
+const crossLibraries = (linked: DebianFiles): readonly Part[] =>
+  Object.entries(linked.versions).map(([name, version]) =>
+    debianPart({ name, version, arch: "all", distribution: ownDistribution() }, crossTexts(linked, name)),
   );
+
+/** The compiler's tree has copyright files, and the machine, which is a Debian, too, what they refer to. */
+const crossTexts = ({ root }: DebianFiles, name: string): readonly LicenseText[] =>
+  debianTexts(root, name, "/usr/share/common-licenses");
 
 /** The packages that files of an image were taken from. */
 export function debianParts({ root, versions }: DebianFiles, arch: string): readonly Part[] {
