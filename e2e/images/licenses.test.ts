@@ -30,10 +30,10 @@ for (const name of allImageNames)
 const rows = [
   {
     image: "operator",
-    path: /^third-party\/deb\/debian\/libgcc-s1@[^/]+\/copyright$/,
+    path: /^third-party\/deb\/[^/]+\/libgcc-s1@[^/]+\/copyright$/,
     says: "GCC RUNTIME LIBRARY EXCEPTION",
   },
-  { image: "operator", path: /^third-party\/deb\/debian\/libc6@[^/]+\/LGPL-2.1$/, says: "GNU LESSER GENERAL PUBLIC" },
+  { image: "operator", path: /^third-party\/deb\/[^/]+\/libc6@[^/]+\/LGPL-2.1$/, says: "GNU LESSER GENERAL PUBLIC" },
   {
     image: "operator",
     path: /^third-party\/generic\/openssl@[^/]+\/LICENSE$/,
@@ -48,10 +48,10 @@ const rows = [
   },
   {
     image: "node",
-    path: /^third-party\/deb\/debian\/libgcc-\d+-dev@[^/]+\/copyright$/,
+    path: /^third-party\/deb\/[^/]+\/libgcc-\d+-dev@[^/]+\/copyright$/,
     says: "GCC RUNTIME LIBRARY EXCEPTION",
   },
-  { image: "node", path: /^third-party\/deb\/debian\/libc6-dev@[^/]+\/copyright$/, says: "GNU C Library" },
+  { image: "node", path: /^third-party\/deb\/[^/]+\/libc6-dev@[^/]+\/copyright$/, says: "GNU C Library" },
   { image: "catalogue", path: /^third-party\/golang\/std@[^/]+\/LICENSE$/, says: "The Go Authors" },
 ] as const;
 for (const { image, path, says } of rows)

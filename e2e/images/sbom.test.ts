@@ -70,12 +70,12 @@ test("every crate whose sources the node programs name is in theirs, and the C l
   );
   assert.ok(known.some((purl) => purl.startsWith("pkg:deb/debian/libc6-dev@")));
   const compilers = nodePrograms.flatMap((name) => [
-    ...readFileSync(join(programs, name), "latin1").matchAll(/GCC: \(Debian ([^)]+)\) (\d+)/g),
+    ...readFileSync(join(programs, name), "latin1").matchAll(/GCC: \((\w+) ([^)]+)\) (\d+)/g),
   ]);
   assert.ok(compilers.length > 0);
-  for (const [, version, major] of compilers)
+  for (const [, vendor = "", version, major] of compilers)
     assert.ok(
-      known.some((purl) => purl.startsWith(`pkg:deb/debian/libgcc-${major}-dev@${version}?`)),
+      known.some((purl) => purl.startsWith(`pkg:deb/${vendor.toLowerCase()}/libgcc-${major}-dev@${version}?`)),
       version,
     );
 });

@@ -169,7 +169,7 @@ export interface GoPackage {
   readonly folder: string;
 }
 
-/** What the program is built from, by another way than the program itself would say: it names no folders. */
+/** What the program is built from. It names its modules itself, but not where they lie. */
 export async function goPackages(name: string, architecture: Architecture): Promise<readonly GoPackage[]> {
   const binary = binaryOf(name);
   const used = "{{with .Module}}{{with .Replace}}{{.Path}}@{{.Version}}{{else}}{{.Path}}@{{.Version}}{{end}}{{end}}";
