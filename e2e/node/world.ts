@@ -59,13 +59,33 @@ export async function waitForCondition(
   cluster: Cluster,
   type: string,
   expected: RegExp,
-  timeoutMs = 120_000,
+  timeoutMs = 300_000,
 ): Promise<void> {
-  await waitFor(
+  await waitForSeen(
     `${type} to be ${expected}`,
-    async () => (expected.test((await condition(cluster, type)) ?? "") ? true : undefined),
+    async (see) => {
+      const found = await condition(cluster, type);
+      see(found);
+      return expected.test(found ?? "") || undefined;
+    },
     { timeoutMs, everyMs: 1_000 },
   );
+}
+
+/** As `waitFor`; the message of a failure ends with what was seen last. */
+async function waitForSeen<T>(
+  what: string,
+  ask: (see: (seen: unknown) => void) => Promise<T | undefined>,
+  times: Parameters<typeof waitFor>[2],
+): Promise<T> {
+  let last: unknown;
+  const see = (seen: unknown) => {
+    last = seen;
+  };
+  return waitFor(what, () => ask(see), times).catch((cause: Error) => {
+    const seen = last === undefined ? "nothing" : JSON.stringify(last);
+    throw new Error(`${cause.message}; last seen: ${seen}`, { cause: cause.cause });
+  });
 }
 
 /** Names of our objects of one kind, sorted; cluster-scoped kinds ignore the namespace. */
@@ -77,20 +97,26 @@ export async function ours(cluster: Cluster, kind: string): Promise<readonly str
     .sort();
 }
 
+export interface OurPod {
+  readonly name: string;
+  readonly node: string;
+  readonly uid: string;
+  /** It is deleted, and there until its containers have ended. */
+  readonly isEnding: boolean;
+}
+
 /** Pods of the operator or of one of its workloads, by that one's name. */
-export async function podsOf(
-  cluster: Cluster,
-  name: string,
-): Promise<readonly { readonly name: string; readonly node: string; readonly uid: string }[]> {
-  const path = "{range .items[*]}{.metadata.name} {.spec.nodeName} {.metadata.uid}{'\\n'}{end}";
+export async function podsOf(cluster: Cluster, name: string): Promise<readonly OurPod[]> {
+  const path =
+    "{range .items[*]}{.metadata.name} {.spec.nodeName} {.metadata.uid} {.metadata.deletionTimestamp}{'\\n'}{end}";
   const selector = `app.kubernetes.io/name=${name}`;
   const text = await kubectl(cluster, ["-n", namespace, "get", "pods", "-l", selector, "-o", `jsonpath=${path}`]);
   return text
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => {
-      const [pod = "", node = "", uid = ""] = line.split(" ");
-      return { name: pod, node, uid };
+      const [pod = "", node = "", uid = "", deleted = ""] = line.split(" ");
+      return { name: pod, node, uid, isEnding: deleted !== "" };
     });
 }
 
@@ -141,23 +167,25 @@ export const readGather = async (cluster: Cluster, name: string): Promise<Finish
 
 /** Waits until the request's phase is that, and what it is at begins with the message. */
 export const waitForPhase = (cluster: Cluster, name: string, phase: string, message = ""): Promise<true> =>
-  waitFor(
+  waitForSeen(
     `${name} to be ${phase} ${message}`,
-    async () => {
+    async (see) => {
       const { status } = await readGather(cluster, name);
       const progressing = status?.conditions?.find(({ type }) => type === "Progressing");
+      see(status);
       return (progressing?.reason === phase && progressing.message.startsWith(message)) || undefined;
     },
-    { everyMs: 500 },
+    { timeoutMs: 300_000, everyMs: 500 },
   );
 
 /** Waits until the request is over, whatever became of it. */
 export const waitForGather = (cluster: Cluster, name: string, timeoutMs = 240_000): Promise<FinishedGather> =>
-  waitFor(
+  waitForSeen(
     `${name} to finish`,
-    async () => {
+    async (see) => {
       const object = await readGather(cluster, name);
       const { status } = object;
+      see(status);
       const isOver =
         status?.finishTime !== undefined || status?.conditions?.some(({ reason }) => reason === "Superseded");
       return isOver ? object : undefined;

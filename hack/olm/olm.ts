@@ -159,7 +159,7 @@ async function waitWhileAlive<T>(
   what: string,
   machines: readonly Machine[],
   ask: () => Promise<T | undefined>,
-  timeoutMs = 120_000,
+  timeoutMs = 300_000,
 ): Promise<T> {
   const answer = await waitFor(
     what,

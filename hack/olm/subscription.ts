@@ -149,7 +149,7 @@ export async function waitForVersion(
           ? true
           : undefined;
       },
-      180_000,
+      400_000,
     )
     .catch((cause: unknown) => {
       throw new Error(`${cause instanceof Error ? cause.message : String(cause)}; last seen: ${last}`, { cause });
