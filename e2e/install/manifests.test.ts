@@ -8,7 +8,7 @@ import { cloneDir } from "../../hack/cache.ts";
 import type { Cluster } from "../../hack/cluster/cluster.ts";
 import { buildImages } from "../../hack/images/images.ts";
 import { kubectl, ownKinds, waitFor, waitForKinds } from "../../hack/kubectl.ts";
-import { processesOf } from "../node/processes.ts";
+import { freeze, processesOf, resume } from "../node/processes.ts";
 import {
   applyConfig,
   askForGather,
@@ -118,12 +118,13 @@ test("newer manifests while a gather runs: the extractors are never down, and th
     await cluster.importImage(archive);
   writeFileSync(join(dir, "kustomization.yaml"), overlay(manifests));
   const watch = await watchExtractors(cluster);
-  await forgetGathers(cluster);
   // So that the gather is under way until the new operator leads.
+  await applyConfig(cluster, { featureGate: "Ignored", gather: { nodeTimeout: "10m" } });
+  await forgetGathers(cluster);
   const [held] = await podsOf(cluster, "runtime-insights-extractor");
   const frozen = processesOf(held?.uid ?? "", "/exporter");
   assert.is(frozen.length, 1);
-  for (const pid of frozen) process.kill(pid, "SIGSTOP");
+  freeze(frozen);
   const request = await askForGather(cluster);
   try {
     await waitForPhase(cluster, request, "Running", "Asking the nodes");
@@ -131,9 +132,10 @@ test("newer manifests while a gather runs: the extractors are never down, and th
     await waitForVersion(newer);
     await waitForPhase(cluster, request, "Running", "Asking the nodes");
   } finally {
-    for (const pid of frozen) process.kill(pid, "SIGCONT");
+    resume(frozen);
   }
-  const finished = await waitForGather(cluster, request);
+  // An exporter that the rollout ended while it was frozen costs the node's whole time.
+  const finished = await waitForGather(cluster, request, 660_000);
   assert.is(finished.status?.conditions?.find(({ type }) => type === "Succeeded")?.status, "True");
   await settled();
   const seen = await watch.stop();
@@ -169,19 +171,21 @@ images:
 `;
 
 async function waitForVersion(version: string): Promise<void> {
-  await waitFor(`the operator of ${version}`, async () => {
+  const look = async () => {
     const said = await run("get", "ire", "cluster", "-o", "jsonpath={.status.version}");
     return said === version ? true : undefined;
-  });
+  };
+  await waitFor(`the operator of ${version}`, look, { timeoutMs: 300_000 });
 }
 
 async function settled(): Promise<void> {
   for (const name of ["operator", "gatherer"])
     await run("-n", namespace, "rollout", "status", `deployment/runtime-insights-${name}`, "--timeout=180s");
-  await waitFor("the extractors to be rolled out", async () => {
+  const look = async () => {
     const said = [await condition(cluster, "Progressing"), await condition(cluster, "ExtractorReady")];
     return said.join() === "False/AsExpected,True/AsExpected" ? true : undefined;
-  });
+  };
+  await waitFor("the extractors to be rolled out", look, { timeoutMs: 300_000 });
 }
 
 test("older manifests again: operator and extractors go back", async () => {
@@ -257,7 +261,7 @@ async function assertNothingLeft(): Promise<void> {
     left = lists.flatMap((list) => list.split("\n")).filter((name) => /runtime-?s?[-.]insights|insights-/.test(name));
     return left.length === 0 ? true : undefined;
   };
-  await waitFor("the cluster to be without us", look, { timeoutMs: 60_000 }).catch(() => assert.equal(left, []));
+  await waitFor("the cluster to be without us", look, { timeoutMs: 150_000 }).catch(() => assert.equal(left, []));
 }
 
 test.run();

@@ -17,3 +17,19 @@ export function processesOf(podUid: string, executable: string): readonly number
     })
     .map(Number);
 }
+
+/** Stops them until `resume`. A liveness probe may end them before. */
+export function freeze(pids: readonly number[]): void {
+  for (const pid of pids) process.kill(pid, "SIGSTOP");
+}
+
+/** Those that have ended meanwhile are no failure. */
+export function resume(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, "SIGCONT");
+    } catch (cause) {
+      if (!(cause instanceof Error && "code" in cause && cause.code === "ESRCH")) throw cause;
+    }
+  }
+}
