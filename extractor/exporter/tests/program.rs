@@ -137,7 +137,7 @@ fn serves_under_both_spellings_until_it_is_told_to_end() {
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signal");
         assert!(child.wait().expect("wait").success(), "{bind}");
-        assert!(begun.elapsed() < Duration::from_secs(5), "{bind}: ends at once");
+        assert!(begun.elapsed() < Duration::from_secs(30), "{bind}: ends by itself");
         let mut said = String::new();
         child
             .stderr

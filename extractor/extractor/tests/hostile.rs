@@ -123,21 +123,19 @@ fn a_container_that_stops_its_child_costs_its_own_time_and_the_others_come_first
         hostile.id < quiet.id,
         "the hostile one is the first in the order of IDs"
     );
-    let extractor = Extractor::start(&folder, &["--container-timeout", "600ms", "--scan-timeout", "600ms"]);
+    let extractor = Extractor::start(&folder, &["--container-timeout", "3s", "--scan-timeout", "3s"]);
     let begun = Instant::now();
-    let found = (0..20).any(|_| {
+    let is_quiet_complete = || {
         by_pod(extractor.ask(""))
             .get("quiet")
             .is_some_and(|answer| !answer.value("os-release-id").is_empty())
-    });
-    assert!(found, "the quiet one was never looked at");
-    let again = by_pod(extractor.ask(""));
-    assert_ne!(
-        again["quiet"].value("os-release-id"),
-        "",
-        "not once in a while, but always"
-    );
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    };
+    // Now and then a child has ended before it is stopped. The first one that is stopped uses up the time of all.
+    wait_until("a child is stopped", || !is_quiet_complete());
+    for _ in 0..2 {
+        assert!(is_quiet_complete(), "not once in a while, but always");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(120));
     assert!(children(extractor.pid()).is_empty(), "no stopped child is left");
 }
 
@@ -189,12 +187,12 @@ fn trace(uid: u32, more_capabilities: &'static str) -> bool {
         },
     );
     let _quiet = quiet(&folder);
-    let extractor = Extractor::start(&folder, &["--container-timeout", "1s"]);
+    let extractor = Extractor::start(&folder, &["--container-timeout", "3s"]);
     let until = Instant::now() + Duration::from_secs(4);
     while Instant::now() < until {
         let begun = Instant::now();
         assert_ne!(by_pod(extractor.ask(""))["quiet"].value("os-release-id"), "");
-        assert!(begun.elapsed() < Duration::from_secs(10), "took {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(30), "took {:?}", begun.elapsed());
     }
     !tracer.read("/tmp/traced").is_empty()
 }

@@ -101,8 +101,9 @@ fn a_client_that_says_nothing_holds_up_nobody() {
     silent[0].write_all(b"0123").expect("send");
     let begun = Instant::now();
     assert!(extractor.send(b"").starts_with(b"data/out-"));
+    // A silent one is given up after five.
     assert!(
-        begun.elapsed() < Duration::from_secs(2),
+        begun.elapsed() < Duration::from_secs(4),
         "answered beside the silent ones"
     );
     let mut reply = Vec::new();

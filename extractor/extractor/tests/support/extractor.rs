@@ -16,6 +16,11 @@ use super::{Container, Folder, require_root, wait_until};
 /// The extractor's program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_extractor_server");
 
+/// Arguments by which whatever holds a child up does so for a minute: what is answered long before was not held up, however busy the machine.
+pub const PATIENT: [&str; 4] = ["--container-timeout", "60s", "--scan-timeout", "60s"];
+/// Before this there is the answer of a patient extractor that nothing holds up.
+pub const PROMPT: Duration = Duration::from_secs(20);
+
 /// A running extractor. It ends with this value.
 pub struct Extractor {
     child: Child,

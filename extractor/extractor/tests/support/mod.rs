@@ -12,7 +12,7 @@ mod container;
 mod extractor;
 
 pub use container::{Container, FIRST_USER, Spec};
-pub use extractor::{Answer, Extractor, Memory, PROGRAM, children, signal, status};
+pub use extractor::{Answer, Extractor, Memory, PATIENT, PROGRAM, PROMPT, children, signal, status};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
