@@ -7,7 +7,7 @@ import { up } from "../../hack/cluster/cluster.ts";
 import { inMachine } from "../../hack/cluster/machine.ts";
 import { containerdSocket } from "../../hack/cluster/node.ts";
 import { writeProgramImage } from "../../hack/cluster/program-image.ts";
-import { kubectl, portForward } from "../../hack/kubectl.ts";
+import { kubectl, portForward, waitFor } from "../../hack/kubectl.ts";
 import { testCluster } from "./world.ts";
 
 const cluster = await testCluster();
@@ -80,7 +80,7 @@ test.before(async () => {
     rmSync(dir, { recursive: true });
   }
   await kubectl(cluster, ["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }));
-  await kubectl(cluster, ["-n", namespace, "rollout", "status", "daemonset/web", "--timeout=60s"]);
+  await kubectl(cluster, ["-n", namespace, "rollout", "status", "daemonset/web", "--timeout=180s"]);
 });
 
 test.after(async () => {
@@ -100,8 +100,17 @@ const fetchFrom = (pod: Pod, address: string, port: number) =>
     pod,
     "sh",
     "-c",
-    `printf 'GET /busybox HTTP/1.0\\r\\n\\r\\n' | /busybox nc -w 5 ${address} ${port} | /busybox head -n 1`,
+    `printf 'GET /busybox HTTP/1.0\\r\\n\\r\\n' | /busybox nc -w 30 ${address} ${port} | /busybox head -n 1`,
   );
+
+/** The address that a pod gets for a name. */
+const resolveIn = (pod: Pod, name: string, address: RegExp): Promise<string> =>
+  waitFor(`${name} to resolve in ${pod.name}`, async () => {
+    const resolved = await inPod(pod, "nslookup", name);
+    const found = address.exec(resolved)?.[1];
+    if (found === undefined) throw new Error(resolved);
+    return found;
+  });
 
 test("a pod reaches pods on both nodes", async () => {
   const all = await pods();
@@ -110,18 +119,14 @@ test("a pod reaches pods on both nodes", async () => {
 
 test("a service resolves and answers on both nodes", async () => {
   for (const pod of await pods()) {
-    const resolved = await inPod(pod, "nslookup", `web.${namespace}.svc.cluster.local`);
-    const address = /Address: (10\.96\.\d+\.\d+)$/m.exec(resolved)?.[1];
-    assert.ok(address, resolved);
+    const address = await resolveIn(pod, `web.${namespace}.svc.cluster.local`, /Address: (10\.96\.\d+\.\d+)$/m);
     for (let times = 0; times < 4; times += 1) assert.match(await fetchFrom(pod, address, 80), /200 OK/);
   }
 });
 
 test("the API server resolves and answers in pods on both nodes", async () => {
   for (const pod of await pods()) {
-    const resolved = await inPod(pod, "nslookup", "kubernetes.default.svc.cluster.local");
-    const address = /Address: (10\.96\.\d+\.1)$/m.exec(resolved)?.[1];
-    assert.ok(address, resolved);
+    const address = await resolveIn(pod, "kubernetes.default.svc.cluster.local", /Address: (10\.96\.\d+\.1)$/m);
     // It speaks TLS there, and says so to who does not.
     assert.match(await fetchFrom(pod, address, 443), /400 Bad Request/);
   }
@@ -140,13 +145,18 @@ test("logs of a container can be read, and a port of it forwarded", async () => 
   assert.ok(pod);
   const forward = await portForward(cluster, { namespace, target: `pod/${pod.name}`, port: 8080 });
   try {
-    const answer = await fetch(`http://127.0.0.1:${forward.port}/no-such-file`, { signal: AbortSignal.timeout(5_000) });
+    const answer = await fetch(`http://127.0.0.1:${forward.port}/no-such-file`, {
+      signal: AbortSignal.timeout(60_000),
+    });
     await answer.body?.cancel();
     assert.is(answer.status, 404);
   } finally {
     forward.close();
   }
-  assert.match(await kubectl(cluster, ["-n", namespace, "logs", pod.name]), /response:404/);
+  // A line comes by way of containerd, later than the answer.
+  await waitFor("the answer in the log", async () =>
+    /response:404/.test(await kubectl(cluster, ["-n", namespace, "logs", pod.name])) ? true : undefined,
+  );
 });
 
 test("a second up does nothing", async () => {
@@ -159,7 +169,7 @@ test("a second up does nothing", async () => {
 test("a service answers on this machine too", async () => {
   const path = "jsonpath={.spec.clusterIP}";
   const address = await kubectl(cluster, ["-n", namespace, "get", "service", "web", "-o", path]);
-  const answer = await fetch(`http://${address}/busybox`, { signal: AbortSignal.timeout(5_000) });
+  const answer = await fetch(`http://${address}/busybox`, { signal: AbortSignal.timeout(60_000) });
   await answer.body?.cancel();
   assert.is(answer.status, 200);
 });

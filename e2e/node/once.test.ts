@@ -38,7 +38,7 @@ const podSpec = {
   hostPID: true,
   nodeSelector: { "kubernetes.io/os": "linux" },
   terminationGracePeriodSeconds: 0,
-  // The one thing OpenShift's has not: the stand-in is not root, and our extractor gives its output to this group.
+  // OpenShift's has neither this nor the probe below: the stand-in is not root, and our extractor gives its output to this group.
   securityContext: { fsGroup: 65532 },
   containers: [
     {
@@ -54,6 +54,8 @@ const podSpec = {
         "--tls-min-version=VersionTLS12",
       ],
       ports: [{ name: "https", containerPort: 8443 }],
+      // It is asked as soon as it is ready.
+      readinessProbe: { tcpSocket: { port: "https" }, periodSeconds: 1 },
       securityContext: { ...unprivileged, runAsNonRoot: true },
       volumeMounts: [
         { name: "insights-runtime-extractor-tls", mountPath: "/etc/tls/private" },
@@ -166,9 +168,9 @@ test("preparation: the layout is there, and so is a pod that only carries its la
   const items = objects(authority.ca, await authority.certificate(serverName));
   await kubectl(cluster, ["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
   for (const workload of ["daemonset/insights-runtime-extractor", "deployment/zz-impostor"])
-    await kubectl(cluster, ["-n", namespace, "rollout", "status", workload, "--timeout=90s"]);
+    await kubectl(cluster, ["-n", namespace, "rollout", "status", workload, "--timeout=180s"]);
   const pods = cluster.nodes.map(({ name }) => `pod/${name}`);
-  await kubectl(cluster, ["-n", namespace, "wait", "--for=condition=Ready", ...pods, "--timeout=60s"]);
+  await kubectl(cluster, ["-n", namespace, "wait", "--for=condition=Ready", ...pods, "--timeout=180s"]);
 });
 
 test.after(async () => {
