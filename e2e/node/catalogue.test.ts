@@ -198,12 +198,26 @@ test("every value has evidence, and a version or a note that says why not", () =
   assert.equal(lacks, []);
 });
 
+/** The extractor had no time left for it, as on a machine that stalls for seconds. */
+function isCut(entry: CatalogueEntry, answers: Answers): boolean {
+  const { data } = z.object({ detail: detailSchema }).safeParse(entryOf(answers, containerOf(entry)));
+  return (
+    data === undefined ||
+    data.detail.processes.length === 0 ||
+    data.detail.notes.some(({ reason }) => reason === "budget")
+  );
+}
+
 test("asked twice, every container gets the same answer, details included", async () => {
-  const [one, other] = [await ask(), await ask()];
-  const different = entries.filter((entry) => {
-    const container = containerOf(entry);
-    return !isDeepStrictEqual(entryOf(one, container), entryOf(other, container));
-  });
+  let different: readonly CatalogueEntry[] = [];
+  for (let times = 0; times < 3; times += 1) {
+    const [one, other] = [await ask(), await ask()];
+    different = entries.filter((entry) => {
+      const container = containerOf(entry);
+      return !isDeepStrictEqual(entryOf(one, container), entryOf(other, container));
+    });
+    if (different.length === 0 || different.some((entry) => !isCut(entry, one) && !isCut(entry, other))) break;
+  }
   assert.equal(
     different.map(({ name }) => name),
     [],

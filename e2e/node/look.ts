@@ -104,6 +104,19 @@ export async function askAll(
   return answers;
 }
 
+/** A container that takes longer than it may, as on a machine that stalls for seconds, lacks in one answer; throws what was wrong in the third. */
+export async function upToThrice(check: () => Promise<void>): Promise<void> {
+  for (let times = 1; ; times += 1) {
+    try {
+      await check();
+      return;
+    } catch (cause) {
+      if (times === 3) throw cause;
+      console.log(`asked again, since ${cause instanceof Error ? cause.message : cause}`);
+    }
+  }
+}
+
 /** A container's own part of the answers; undefined when it is not in them. */
 export const entryOf = (answers: Answers, { node, namespace, pod, id }: Container): unknown =>
   answers.get(node)?.[namespace]?.[pod]?.[id];
