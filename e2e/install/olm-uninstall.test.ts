@@ -122,7 +122,7 @@ for (const order of orders)
       left = await leftovers();
       return left.join() === expected.join() ? true : undefined;
     };
-    await waitFor("the cluster to be without us", isClean, { timeoutMs: 60_000 }).catch(() =>
+    await waitFor("the cluster to be without us", isClean, { timeoutMs: 150_000 }).catch(() =>
       assert.equal(left, expected),
     );
   });
@@ -131,22 +131,23 @@ test("the operator removed in the console and installed again: it goes on with t
   await install();
   const uids = () =>
     run("-n", namespace, "get", "daemonsets,deployments", "-l", operands, "-o", "jsonpath={.items[*].metadata.uid}");
-  const before = await uids();
+  const lease = (path: string) =>
+    run("-n", namespace, "get", "lease", "runtime-insights-operator", "-o", `jsonpath=${path}`);
+  const [before, leaseBefore] = [await uids(), await lease("{.metadata.uid}")];
   await steps.CSV();
   await steps.Subscription();
   await subscribe(cluster);
   await waitForVersion(olm, cluster, version);
-  const holder = () =>
-    run("-n", namespace, "get", "lease", "runtime-insights-operator", "-o", "jsonpath={.spec.holderIdentity}");
   const pods = () => run("-n", namespace, "get", "pods", "-l", operator, "-o", "name");
   await waitFor(
     "one of the new pods to lead",
     async () => {
-      const [leader = ""] = (await holder()).split("_");
+      const [leader = ""] = (await lease("{.spec.holderIdentity}")).split("_");
       return leader !== "" && (await pods()).includes(leader) ? true : undefined;
     },
-    { timeoutMs: 60_000 },
+    { timeoutMs: 180_000 },
   );
+  assert.is.not(await lease("{.metadata.uid}"), leaseBefore, "nobody waited until the old Lease had expired");
   assert.is(await uids(), before);
 });
 

@@ -166,14 +166,16 @@ export const readGather = async (cluster: Cluster, name: string): Promise<Finish
   JSON.parse(await kubectl(cluster, ["get", name, "-o", "json"])) as FinishedGather;
 
 /** Waits until the request's phase is that, and what it is at begins with the message. */
-export const waitForPhase = (cluster: Cluster, name: string, phase: string, message = ""): Promise<true> =>
+export const waitForPhase = (cluster: Cluster, name: string, phase: string | RegExp, message = ""): Promise<true> =>
   waitForSeen(
     `${name} to be ${phase} ${message}`,
     async (see) => {
       const { status } = await readGather(cluster, name);
       const progressing = status?.conditions?.find(({ type }) => type === "Progressing");
       see(status);
-      return (progressing?.reason === phase && progressing.message.startsWith(message)) || undefined;
+      if (progressing === undefined || !progressing.message.startsWith(message)) return undefined;
+      const { reason } = progressing;
+      return (typeof phase === "string" ? reason === phase : phase.test(reason)) || undefined;
     },
     { timeoutMs: 300_000, everyMs: 500 },
   );
