@@ -17,6 +17,8 @@ import { type Pod, removeAll, terminate } from "./pod.ts";
 import { ImagesWorld, loadedImages } from "./world.ts";
 
 const operatorName = "runtime-insights-operator";
+/** So soon after SIGTERM it has ended by itself, the engine's own time included: the kubelet kills after 30 s. */
+const promptMs = 25_000;
 const leasePath = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${operatorName}`;
 const leaseSchema = z.object({ spec: z.object({ holderIdentity: z.string().optional() }) });
 /** What OpenShift makes of a pod that names no user: one of the namespace's range, in group root. */
@@ -112,14 +114,14 @@ test("operator: a second pod waits for the Lease, is ready and leaves at once", 
   assert.is(await holder(), first);
   const { exitCode, output, tookMs } = await terminate(second);
   assert.is(exitCode, 0, output);
-  assert.ok(tookMs < 10_000, `${tookMs} ms`);
+  assert.ok(tookMs < promptMs, `${tookMs} ms`);
   assert.is(await holder(), first);
 });
 
 test("operator: SIGTERM ends it with 0 within seconds, and the Lease is anybody's", async () => {
   const { exitCode, output, tookMs } = await terminate(operator);
   assert.is(exitCode, 0, output);
-  assert.ok(tookMs < 10_000, `${tookMs} ms`);
+  assert.ok(tookMs < promptMs, `${tookMs} ms`);
   assert.is(await holder(), "");
 });
 
@@ -226,7 +228,7 @@ test("gatherer and proxy: SIGTERM ends them with 0 within seconds", async () => 
   for (const container of [proxy, gatherer, operator]) {
     const { exitCode, output, tookMs } = await terminate(container);
     assert.is(exitCode, 0, output);
-    assert.ok(tookMs < 10_000, `${tookMs} ms`);
+    assert.ok(tookMs < promptMs, `${tookMs} ms`);
   }
 });
 

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ensureBinaries } from "../../hack/cluster/binaries.ts";
 import { waitFor } from "../../hack/kubectl.ts";
 import { freePort } from "../../hack/ports.ts";
@@ -18,8 +19,10 @@ export interface Registry {
   readonly host: string;
   /** The file with the authority of its certificate; only where it has one. */
   readonly authority: string;
-  /** Requests answered since the last call, as `POST /v2/...`. */
+  /** Requests since the last call, as `POST /v2/...`, as far as they are in the log yet. */
   requests(): readonly string[];
+  /** All requests answered since the last call; nobody may send any meanwhile. */
+  settledRequests(): Promise<readonly string[]>;
   stop(): Promise<void>;
 }
 
@@ -67,13 +70,20 @@ export async function startRegistry(kind: "open" | "login"): Promise<Registry> {
     seen = all.length;
     return fresh;
   };
+  const settledRequests = async () => {
+    for (let length = -1; length !== log.length; ) {
+      length = log.length;
+      await sleep(300);
+    }
+    return requests();
+  };
   try {
-    await waitFor("the registry", () => listens(port), { timeoutMs: 20_000, everyMs: 50 });
+    await waitFor("the registry", () => listens(port), { timeoutMs: 60_000, everyMs: 50 });
   } catch (cause) {
     await stop();
     throw new Error(`the registry did not start: ${log}`, { cause });
   }
-  return { host: `localhost:${port}`, authority: join(dir, "ca.crt"), requests, stop };
+  return { host: `localhost:${port}`, authority: join(dir, "ca.crt"), requests, settledRequests, stop };
 }
 
 /** What a docker config file holds after a login. */
