@@ -179,7 +179,7 @@ test("a released version moves to stable: a catalogue is pushed, nothing else, a
   assert.is(git("status", "--porcelain"), " M hack/release/releases.yaml\n");
   const before = /version: 0\.0\.2\n.*\n +channel: (\w+)/;
   assert.is(before.exec(readFileSync(join(clone, "hack/release/releases.yaml"), "utf8"))?.[1], "stable");
-  const written = registry.requests().filter((request) => /^(PUT|POST|PATCH) /.test(request));
+  const written = (await registry.requests()).filter((request) => /^(PUT|POST|PATCH) /.test(request));
   assert.ok(written.length > 0);
   assert.equal(
     written.filter((request) => !request.includes(" /v2/team/runtime-insights-catalogue/")),
@@ -354,7 +354,7 @@ test("the commands that it printed were typed: pushed once more, nothing is buil
   git("add", "--all");
   git("commit", "--quiet", "--message", `Release ${version}`);
   git("tag", `v${version}`);
-  registry.requests();
+  await registry.requests();
   for (const options of [["--unless-released"], ["--push"]]) {
     const { code, stdout, stderr } = await release(version, "--registry", prefix, ...options);
     assert.is(code, 0, stderr);
@@ -362,7 +362,7 @@ test("the commands that it printed were typed: pushed once more, nothing is buil
     assert.not.match(stderr, "Preparing");
   }
   assert.equal(
-    registry.requests().filter((request) => !/^(HEAD|GET) /.test(request)),
+    (await registry.requests()).filter((request) => !/^(HEAD|GET) /.test(request)),
     [],
   );
 });

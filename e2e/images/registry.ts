@@ -19,10 +19,8 @@ export interface Registry {
   readonly host: string;
   /** The file with the authority of its certificate; only where it has one. */
   readonly authority: string;
-  /** Requests since the last call, as `POST /v2/...`, as far as they are in the log yet. */
-  requests(): readonly string[];
-  /** All requests answered since the last call; nobody may send any meanwhile. */
-  settledRequests(): Promise<readonly string[]>;
+  /** All that it has answered since the last call, as `POST /v2/...`; nobody may send any meanwhile. */
+  requests(): Promise<readonly string[]>;
   stop(): Promise<void>;
 }
 
@@ -64,18 +62,15 @@ export async function startRegistry(kind: "open" | "login"): Promise<Registry> {
     rmSync(dir, { recursive: true });
   };
   let seen = 0;
-  const requests = () => {
-    const all = [...log.matchAll(/"([A-Z]+ \/v2\/\S*) HTTP/g)].map(([, request = ""]) => request);
-    const fresh = all.slice(seen);
-    seen = all.length;
-    return fresh;
-  };
-  const settledRequests = async () => {
+  const requests = async () => {
     for (let length = -1; length !== log.length; ) {
       length = log.length;
       await sleep(300);
     }
-    return requests();
+    const all = [...log.matchAll(/"([A-Z]+ \/v2\/\S*) HTTP/g)].map(([, request = ""]) => request);
+    const fresh = all.slice(seen);
+    seen = all.length;
+    return fresh;
   };
   try {
     await waitFor("the registry", () => listens(port), { timeoutMs: 60_000, everyMs: 50 });
@@ -83,7 +78,7 @@ export async function startRegistry(kind: "open" | "login"): Promise<Registry> {
     await stop();
     throw new Error(`the registry did not start: ${log}`, { cause });
   }
-  return { host: `localhost:${port}`, authority: join(dir, "ca.crt"), requests, settledRequests, stop };
+  return { host: `localhost:${port}`, authority: join(dir, "ca.crt"), requests, stop };
 }
 
 /** What a docker config file holds after a login. */
