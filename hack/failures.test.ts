@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type Failure, failuresOf, listed, type Report } from "./failures.ts";
+import { type Failure, failuresOf, lastWords, listed, type Report } from "./failures.ts";
 
 const esc = String.fromCharCode(27);
 const uvuOutput = `${esc}[1mgood.test.ts${esc}[22m
@@ -42,10 +42,10 @@ const rows: readonly (readonly [rule: string, Report, output: string, readonly F
     ],
   ],
   [
-    "a runner that dies is told by its end",
+    "a hook that threw, of which uvu says nothing",
     "uvu",
-    "one.test.ts\n• \nError: gone\n",
-    [{ file: undefined, text: "one.test.ts\n• \nError: gone" }],
+    "a.test.ts\n• • (2 / 2)\n\nb.test.ts\n  (0 / 3)\n",
+    [{ file: "b.test.ts", text: "   0 of 3 tests ran: a hook before or after them threw, or the file ended early" }],
   ],
   [
     "each failure of cargo",
@@ -54,15 +54,19 @@ const rows: readonly (readonly [rule: string, Report, output: string, readonly F
     [{ file: undefined, text: "---- b stdout ----\nthread 'b' panicked at x.rs:1" }],
   ],
   [
-    "a long failure is cut",
-    "exit code",
-    "x\n".repeat(100),
-    [{ file: undefined, text: Array(24).fill("x").join("\n") }],
+    "what is skipped",
+    "uvu",
+    "a.test.ts\n• (1 / 1)\n\n  Total:     1\n  Passed:    1\n  Skipped:   2\n",
+    [{ file: undefined, text: "2 tests are skipped, or left out by `only`" }],
   ],
 ];
 
 for (const [rule, report, output, expected] of rows)
   test(rule, () => assert.equal(failuresOf(report, output), expected));
+
+test("a runner that broke is told by its end", () => {
+  assert.is(lastWords(`x\n${"y\n".repeat(25)}`).text, Array(25).fill("y").join("\n"));
+});
 
 test("a list names kind and file, and is nothing without failures", () => {
   assert.is(listed("Failed:", []), "");

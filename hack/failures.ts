@@ -18,14 +18,24 @@ export const withoutColours = (text: string): string => text.replaceAll(escapes,
 const shortened = (lines: readonly string[]): string =>
   [...lines.slice(0, mostLines), ...(lines.length > mostLines ? ["..."] : [])].join("\n").trimEnd();
 
-/** One for each test that failed; a runner that failed without naming one is told by its last lines. */
+/** One for each test that failed, as far as the runner names them. */
 export function failuresOf(report: Report, output: string): readonly Failure[] {
   const lines = withoutColours(output).split("\n");
-  const named = report === "uvu" ? uvuFailures(lines) : report === "cargo" ? cargoFailures(lines) : [];
-  return named.length > 0 ? named : [{ file: undefined, text: shortened(lines.slice(-mostLines)).trim() }];
+  if (report === "uvu") return uvuFailures(lines);
+  if (report === "cargo") return cargoFailures(lines);
+  return report === "fuzz" && /^\d+ passed, [1-9]\d* failed$/m.test(output) ? [lastWords(output)] : [];
 }
 
-/** A file's name stands alone on its line, above what its tests say; the failures of a file stand below its dots. */
+/** What a runner that broke said last. */
+export const lastWords = (output: string): Failure => ({
+  file: undefined,
+  text: shortened(withoutColours(output).trimEnd().split("\n").slice(-mostLines)).trim(),
+});
+
+/**
+ * A file's name stands alone on its line, above what its tests say; the failures of a file stand below its dots and `(passed / all)`.
+ * Of a hook that throws uvu says nothing but these two numbers.
+ */
 function uvuFailures(lines: readonly string[]): readonly Failure[] {
   const failures: { file: string | undefined; lines: string[] }[] = [];
   let file: string | undefined;
@@ -33,13 +43,24 @@ function uvuFailures(lines: readonly string[]): readonly Failure[] {
   for (const line of lines) {
     const isFile = /^\S+\.test\.ts$/.test(line);
     if (isFile) file = line;
+    const [, passed, all] = /\((\d+) \/ (\d+)\)$/.exec(line) ?? [];
+    if (Number(passed) < Number(all) && !line.includes("✘"))
+      failures.push({
+        file,
+        lines: [`   ${passed} of ${all} tests ran: a hook before or after them threw, or the file ended early`],
+      });
     if (/^ +FAIL {2}/.test(line)) {
       isInFailure = true;
       failures.push({ file, lines: [] });
     } else if (isFile || /^\s*Total:\s/.test(line)) isInFailure = false;
     if (isInFailure) failures.at(-1)?.lines.push(line);
   }
-  return failures.map((failure) => ({ file: failure.file, text: shortened(failure.lines) }));
+  const named = failures.map((failure) => ({ file: failure.file, text: shortened(failure.lines) }));
+  const skipped = lines.map((line) => /^\s*Skipped:\s+([1-9]\d*)$/.exec(line)?.[1]).filter((one) => one !== undefined);
+  return [
+    ...named,
+    ...skipped.map((one) => ({ file: undefined, text: `${one} tests are skipped, or left out by \`only\`` })),
+  ];
 }
 
 function cargoFailures(lines: readonly string[]): readonly Failure[] {

@@ -34,7 +34,7 @@ const stages: readonly (readonly (readonly Kind[])[])[] = [
     ["api", "robust"],
   ],
 ];
-const usage = `usage: npm test [-- ${kinds.join("|")}]...   no kind means all`;
+const usage = `usage: npm test [-- [${kinds.join("|")}]... [--no-second-try]]   no kind means all`;
 
 /** The cluster of the node tests; made at the start and taken down at the end. */
 const clusterName = "test";
@@ -61,7 +61,7 @@ function runSuite({ name, folder, files, options = [], minutes }: Suite, rest: P
     return ["uvu", ...options, folder, pattern];
   };
   const step: Step = { name, report: "uvu", command: commandFor(files), timeoutMs: minutes * 60_000, ...rest };
-  return runTwice(step, commandFor);
+  return hasSecondTry ? runTwice(step, commandFor) : runStep(step);
 }
 
 async function runKind(kind: Kind): Promise<Tally> {
@@ -83,13 +83,7 @@ async function runKind(kind: Kind): Promise<Tally> {
         { show: hasLaneToItself(kind) ? "as it comes" : "at its end" },
       );
     case "images":
-      return withDocker(say, ({ isOwn, environment }) => {
-        const options = isOwn ? [] : ["--ignore", "provider", "--ignore", "arm64"];
-        return runSuite(
-          { name: "our images on a Docker engine", folder: "e2e/images", options, minutes: 30 },
-          { env: { ...process.env, ...environment } },
-        );
-      });
+      return imageTests();
     case "install":
       return installTests();
     case "node":
@@ -128,25 +122,47 @@ async function installTests(): Promise<Tally> {
   const tallies: Tally[] = [];
   await takeDown();
   for (const file of files) {
-    tallies.push(await runSuite({ name: `installed: ${file}`, folder: "e2e/install", files: [file], minutes: 25 }));
-    await takeDown();
+    const suite: Suite = { name: `installed: ${file}`, folder: "e2e/install", files: [file], minutes: 25 };
+    tallies.push(await cleanedUp("install", () => runSuite(suite), takeDown));
   }
   return sumOf(tallies);
 }
 
+/** Some of them need Debian, and the engine that we run. */
+async function imageTests(): Promise<Tally> {
+  const name = "our images on a Docker engine";
+  const tallies: Tally[] = [];
+  const engine = await runSafely("images", () =>
+    withDocker(say, async ({ isOwn, environment }) => {
+      const options = isOwn ? [] : ["--ignore", "provider", "--ignore", "arm64"];
+      const env = { ...process.env, ...environment };
+      tallies.push(await runSuite({ name, folder: "e2e/images", options, minutes: 30 }, { env }));
+      return noTests;
+    }),
+  );
+  return sumOf([...tallies, engine]);
+}
+
 async function nodeTests(): Promise<Tally> {
-  await down(clusterName);
-  try {
+  const tests = async () => {
     const cluster = await up({ name: clusterName, nodes: 2 });
     for (const image of await buildImages()) await cluster.importImage(image.archive);
-    return await runSuite(
+    return runSuite(
       { name: "tests on two real nodes", folder: "e2e/node", minutes: 45 },
       { env: { ...process.env, RUNTIME_INSIGHTS_CLUSTER: clusterName } },
     );
-  } finally {
+  };
+  await down(clusterName);
+  return cleanedUp("node", tests, async () => {
     keepCalls(join(clusterDir(clusterName), "control-plane"));
     await down(clusterName);
-  }
+  });
+}
+
+/** A failure of either does not hide what the other found. */
+async function cleanedUp(kind: Kind, tests: () => Promise<Tally>, cleanUp: () => Promise<void>): Promise<Tally> {
+  const tally = await runSafely(kind, tests);
+  return sumOf([tally, await runSafely(kind, () => cleanUp().then(() => noTests))]);
 }
 
 /** What they do with an API server shows which permissions are needed. */
@@ -157,11 +173,14 @@ function permissions(folder: string, chosen: readonly Kind[]): Tally {
   return checkPermissions(folder, { everything: kindsWithApi.every((kind) => chosen.includes(kind)) });
 }
 
-function chosenKinds(): readonly Kind[] {
-  const { positionals } = parseArgs({ allowPositionals: true, options: {} });
+function parse(): { readonly chosen: readonly Kind[]; readonly hasSecondTry: boolean } {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { "no-second-try": { type: "boolean" } },
+  });
   const chosen = kinds.filter((kind) => positionals.includes(kind));
   if (chosen.length !== positionals.length) throw new Error(usage);
-  return chosen.length === 0 ? kinds : chosen;
+  return { chosen: chosen.length === 0 ? kinds : chosen, hasSecondTry: values["no-second-try"] !== true };
 }
 
 /** Whether nothing of another lane runs at the same time. */
@@ -174,16 +193,19 @@ const hasLaneToItself = (kind: Kind): boolean => {
 async function buildAll(): Promise<void> {
   await ensureBinaries(allBinaries, say);
   await buildImages();
-  if (includesOneOf("images") && architectureProblem("arm64") === undefined)
-    // Their own test fails, too; the others need them not.
-    await describeImages({ architectures: ["arm64"] }).catch((cause: unknown) => say(String(cause)));
   await buildSampleImages();
 }
 
+/** Of their tests alone, so that the others run without them. */
+async function buildForArm64(): Promise<Tally> {
+  if (!includesOneOf("images") || architectureProblem("arm64") !== undefined) return noTests;
+  return runSafely("images", () => describeImages({ architectures: ["arm64"] }).then(() => noTests));
+}
+
 /** A kind whose preparation breaks is one failure; the other kinds still run. */
-async function runSafely(kind: Kind): Promise<Tally> {
+async function runSafely(kind: Kind, run: () => Promise<Tally>): Promise<Tally> {
   try {
-    return await runKind(kind);
+    return await run();
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
     console.log(`--- ${kind}: ${text}`);
@@ -191,17 +213,19 @@ async function runSafely(kind: Kind): Promise<Tally> {
   }
 }
 
-const chosen = chosenKinds();
+const { chosen, hasSecondTry } = parse();
 const includesOneOf = (...some: readonly Kind[]) => some.some((kind) => chosen.includes(kind));
 const ownEngine = includesOneOf("images") && process.env.DOCKER_HOST === undefined;
 const needs = includesOneOf("node", "install", "unit") ? "tests" : ownEngine ? "cluster" : "api";
 await preflight({ need: needs, install: true });
 if (chosen.length > 1) await buildAll();
+const forArm64 = chosen.length > 1 ? await buildForArm64() : noTests;
 const calls = mkdtempSync(join(tmpdir(), "runtime-insights-calls-"));
 keepCallsIn(calls);
-const tallies: Tally[] = [];
+const tallies: Tally[] = [forArm64];
 const runLane = async (lane: readonly Kind[]) => {
-  for (const kind of lane.filter((one) => chosen.includes(one))) tallies.push(await runSafely(kind));
+  for (const kind of lane.filter((one) => chosen.includes(one)))
+    tallies.push(await runSafely(kind, () => runKind(kind)));
 };
 for (const lanes of stages) await Promise.all(lanes.map(runLane));
 if (includesOneOf(...kindsWithApi)) tallies.push(permissions(calls, chosen));

@@ -273,4 +273,3 @@ function keysOf(side: Side): readonly string[] {
     .filter((one) => one.side === side && !kinds[one.kind].apiVersion.startsWith("monitoring."))
     .map(keyOf);
 }
-export const allKinds = Object.keys(kinds);

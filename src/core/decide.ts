@@ -1,5 +1,5 @@
 /** Config and gate -> what each side should be, with the reason. */
-import type { Config, Settings } from "../api/config.ts";
+import type { Config } from "../api/config.ts";
 import type { Gate } from "../api/gate.ts";
 
 export type DecisionReason =
@@ -58,11 +58,6 @@ export function decideNodeSide(config: Config, gate: Gate): Decision {
 /** What the gatherer side should be; the gate does not matter to it. */
 export function decideGathererSide(config: Config): Decision {
   return decideForBoth(config) ?? install("Managed", "The config is managed");
-}
-
-/** The settings that hold now; undefined when no config can be used. */
-export function settingsOf(config: Config): Settings | undefined {
-  return config.kind === "valid" ? config.settings : undefined;
 }
 
 /** True while gathers are run. */

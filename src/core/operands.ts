@@ -27,7 +27,8 @@ export const optionalKinds: ReadonlySet<OperandKind> = new Set([
 ]);
 
 /** The node side is governed by the gate; the gatherer side is there whenever a valid config is managed. */
-export type Side = "node" | "gatherer";
+export const sides = ["node", "gatherer"] as const;
+export type Side = (typeof sides)[number];
 
 export const names = {
   extractor: "runtime-insights-extractor",

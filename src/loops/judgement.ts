@@ -20,8 +20,8 @@ export interface JudgementInput {
   readonly config: Present;
   readonly decisions: Decisions;
   readonly plan: Plan;
-  /** Steps that failed or were kept back. */
-  readonly failed: readonly FailedStep[];
+  /** What could not be written or read, what is disputed, and certificates. */
+  readonly problems: readonly FailedStep[];
   /** The extractors are to be there. */
   readonly isWanted: boolean;
   readonly fleet: Fleet | undefined;
@@ -30,7 +30,7 @@ export interface JudgementInput {
 
 export function healthsOf(input: JudgementInput): Healths {
   const of = (side: Side): Health => {
-    const { observed, config, decisions, plan, failed, fleet, causes } = input;
+    const { observed, config, decisions, plan, problems, fleet, causes } = input;
     const decision = decisions[side];
     const wanted = side === "gatherer" || input.isWanted;
     const isLeft = (operand: Operand) => {
@@ -39,7 +39,7 @@ export function healthsOf(input: JudgementInput): Healths {
     };
     const toGo = wanted || decision.kind === "remove" ? operands : [workloads[side].workload];
     return healthOf({
-      ...{ side, decision, wanted, plan, failed, fleet },
+      ...{ side, decision, wanted, plan, failed: problems, fleet },
       cause: causes[side],
       previous: previousHealth(config.identity.status, side),
       pods: podsOfOurs(observed.live, side),

@@ -12,7 +12,7 @@ test("docs/conditions.md names the events", () => {
     assert.ok(text.includes(`\`${reason}\``), reason);
 });
 
-test("a notice is told once, to all whom it is about, and anew when it says something else or begins again", async () => {
+test("a notice is told once, to all whom it is about, and anew when it says something else, is about another object or begins again", async () => {
   const written: string[] = [];
   const cluster = {
     writeEvent: async ({ reason, message, about }: EventToWrite) => {
@@ -21,14 +21,16 @@ test("a notice is told once, to all whom it is about, and anew when it says some
     },
   };
   const notices = new Notices({ cluster, log: createLogger({ name: "test", level: "silent" }) });
-  const notice = (message: string): Notice => ({
+  const notice = (message: string, uid = "u"): Notice => ({
     ...{ reason: "AnotherOperator", message, nowMs: 0 },
-    about: ["a", "b"].map((name) => ({ kind: "Namespace", name, uid: "u" })),
+    about: ["a", "b"].map((name) => ({ kind: "Namespace", name, uid })),
   });
   await notices.say(notice("one"));
   await notices.say(notice("one"));
   assert.equal(written.splice(0), ["AnotherOperator a one", "AnotherOperator b one"]);
   await notices.say(notice("two"));
+  assert.is(written.splice(0).length, 2);
+  await notices.say(notice("two", "made anew"));
   assert.is(written.splice(0).length, 2);
   notices.over("AnotherOperator");
   notices.over("AnotherOperator");

@@ -25,8 +25,9 @@ export class Notices {
   }
 
   async say({ reason, message, about, nowMs }: Notice): Promise<void> {
-    if (this.#said.get(reason) === message) return;
-    this.#said.set(reason, message);
+    const said = JSON.stringify([message, about.map(({ uid }) => uid)]);
+    if (this.#said.get(reason) === said) return;
+    this.#said.set(reason, said);
     this.#log.warn({ reason, detail: message }, "Told by an event");
     for (const one of about) {
       const written = await this.#cluster.writeEvent({ type: "Warning", reason, message, about: one, nowMs });

@@ -8,7 +8,7 @@ import type { ServerTls } from "../api/tls-profile.ts";
 import type { Decision } from "../core/decide.ts";
 import { type FailedStep, podsOf } from "../core/health.ts";
 import { wantedBy } from "../core/on-demand.ts";
-import { keyOf, type OperandKind, operands, optionalKinds, type Side, workloads } from "../core/operands.ts";
+import { keyOf, type OperandKind, operands, optionalKinds, type Side, sides, workloads } from "../core/operands.ts";
 import { isOurs, type Live } from "../core/plan.ts";
 import type { OperatorWorld } from "./world.ts";
 
@@ -112,8 +112,8 @@ export function isWanted(config: Present, { requests, unread }: Observed): boole
 
 /** What cannot be read keeps a side that is to be installed as it is. */
 export function unreadOf({ unread }: Observed, decisions: Readonly<Record<Side, Decision>>): readonly FailedStep[] {
-  const sides = (["node", "gatherer"] as const).filter((side) => decisions[side].kind === "install");
-  return sides.flatMap((side) =>
+  const installed = sides.filter((side) => decisions[side].kind === "install");
+  return installed.flatMap((side) =>
     unread.map(({ object, message }) => ({
       operand: { ...object, side },
       message: `cannot be read, so nothing is changed: ${message}`,

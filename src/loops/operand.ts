@@ -1,18 +1,19 @@
 /** The reconcile: observe, decide, act, judge, report. */
 
 import type { Logger } from "../adapters/telemetry.ts";
-import { configKind } from "../api/config.ts";
+import { type ConfigIdentity, configKind } from "../api/config.ts";
 import { type Conditions, conditionsOf } from "../core/conditions.ts";
 import type { Fleet } from "../core/coverage.ts";
 import { decideGathererSide, decideNodeSide } from "../core/decide.ts";
 import { settle, type Tries, triesAfter } from "../core/disputes.ts";
 import { type FailedStep, isProgress } from "../core/health.ts";
 import { type Going, goingOf, overdue } from "../core/on-demand.ts";
-import { operands, type Side } from "../core/operands.ts";
+import { operands, type Side, sides } from "../core/operands.ts";
 import { orphanSteps, type Plan, planSteps } from "../core/plan.ts";
 import type { Cause } from "../core/pod-causes.ts";
 import { isSame } from "../core/same.ts";
 import { lastGatherOf } from "../core/status.ts";
+import { elapsedMs } from "../core/time.ts";
 import { FleetCount } from "./fleet.ts";
 import { type Decisions, type Healths, healthsOf, isMoving, snapshotOf } from "./judgement.ts";
 import {
@@ -25,7 +26,7 @@ import {
   podsOfOurs,
   unreadOf,
 } from "./observed.ts";
-import { Ownership } from "./ownership.ts";
+import { type OtherOperator, Ownership } from "./ownership.ts";
 import { PodWatch } from "./pod-watch.ts";
 import { Reporter } from "./reporter.ts";
 import { WishMaker } from "./wishes.ts";
@@ -50,8 +51,6 @@ const outdatedMs = 1_000;
 const removingMs = 5_000;
 const longestMs = 60 * 60_000;
 
-const sides = ["node", "gatherer"] as const satisfies readonly Side[];
-
 /** When the next run comes without an event, by what each part of this one waits for. */
 type Waits = readonly (number | undefined)[];
 
@@ -59,9 +58,7 @@ type Waits = readonly (number | undefined)[];
 interface Acted {
   readonly decisions: Decisions;
   readonly plan: Plan;
-  /** What could not be written or read, and is tried again soon. */
-  readonly failed: readonly FailedStep[];
-  /** What the status tells: with those, what is disputed, and certificates. */
+  /** What could not be written or read, what is disputed, and certificates. */
   readonly problems: readonly FailedStep[];
   readonly waits: Waits;
 }
@@ -106,22 +103,24 @@ export class OperandLoop {
     this.#world.metrics.setGate(observed.gate.state);
     const { config } = observed;
     if (config.kind === "absent") return this.#cleanUp(observed, config.isUnserved === true, log);
-    if (await this.#ownership.isAnothers(config.identity, observed)) return this.#standBack(observed);
+    const other = await this.#ownership.otherAlive(config.identity, observed);
+    if (other !== undefined) return this.#standBack(config.identity, other, observed, log);
     await this.#own(config, observed);
 
     const acted = await this.#act(config, observed, log);
     const looked = await this.#look(observed);
     const health = healthsOf({
-      ...{ observed, config, ...looked, decisions: acted.decisions, plan: acted.plan, failed: acted.problems },
+      ...{ observed, config, ...looked, decisions: acted.decisions, plan: acted.plan, problems: acted.problems },
       isWanted: isWanted(config, observed),
     });
     const judged = this.#judge(config, observed, health);
     const snapshot = this.#snapshotOf(config, observed, acted.decisions, health);
 
+    // Before the status: one that cannot be written is no reason not to gather.
+    this.#share(snapshot, observed.nowMs);
     const undeclared = this.#reporter.undeclared;
     const isRollingOut = health.node.reason === "Deploying";
     await this.#reporter.report({ observed, config, judged, snapshot, fleet: looked.fleet, isRollingOut });
-    this.#share(snapshot, observed.nowMs);
 
     const isGoing = snapshot.kind === "managed" && snapshot.nodeSide.daemonSet === "going";
     const waits: Waits = [
@@ -142,9 +141,12 @@ export class OperandLoop {
     return { afterMs: failed.length > 0 ? orphanMs : this.#writer.hasOutdated ? outdatedMs : undefined };
   }
 
-  #standBack({ nowMs }: Observed) {
+  /** The other loops first: nothing more is to be written. */
+  async #standBack(identity: ConfigIdentity, other: OtherOperator, observed: Observed, log: Logger) {
     this.#world.shared.upload = undefined;
-    this.#share({ kind: "hands off" }, nowMs);
+    this.#share({ kind: "hands off" }, observed.nowMs);
+    log.warn({ operator: other }, "Another operator serves this cluster, nothing is written");
+    await this.#ownership.tellOfOther(identity, other, observed);
     return { afterMs: otherMs };
   }
 
@@ -178,14 +180,13 @@ export class OperandLoop {
     const failed = [...refused, ...kept, ...unread];
     this.#failures = failed.length > 0 ? this.#failures + 1 : 0;
     const retryMs = Math.min(1_000 * 2 ** this.#failures, unread.length > 0 ? unreadMs : unwrittenMs);
-    const { heldUntilMs } = this.#wishes;
     return {
-      ...{ decisions, plan: { ...planned, steps: settled.steps }, failed },
+      ...{ decisions, plan: { ...planned, steps: settled.steps } },
       problems: [...failed, ...settled.disputed, ...(certificates?.problems ?? [])],
       waits: [
         ...[afterMs, settled.afterMs],
         failed.length > 0 ? retryMs : undefined,
-        nowMs < heldUntilMs ? heldUntilMs - nowMs : undefined,
+        this.#wishes.heldMs(nowMs) > 0 ? this.#wishes.heldMs(nowMs) : undefined,
         this.#writer.hasOutdated ? outdatedMs : undefined,
       ],
     };
@@ -222,8 +223,8 @@ export class OperandLoop {
     if (isManaged) this.#movingSinceMs = isMoving(health.node) ? (this.#movingSinceMs ?? nowMs) : undefined;
     return snapshotOf({
       ...{ observed, config, decisions, health },
-      isTrusted: nowMs >= this.#wishes.heldUntilMs,
-      nodesSettled: this.#movingSinceMs === undefined || nowMs - this.#movingSinceMs >= settleMs,
+      isTrusted: this.#wishes.heldMs(nowMs) === 0,
+      nodesSettled: this.#movingSinceMs === undefined || elapsedMs(this.#movingSinceMs, nowMs, settleMs) >= settleMs,
     });
   }
 

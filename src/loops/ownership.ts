@@ -9,36 +9,39 @@ import type { Observed } from "./observed.ts";
 import type { OperatorWorld } from "./world.ts";
 
 type Place = Pick<Observed, "namespaceUid" | "nowMs">;
+export type OtherOperator = NonNullable<ConfigIdentity["status"]["operator"]>;
 
 export class Ownership {
   readonly #world: OperatorWorld;
   readonly #notices: Notices;
+  /** The uid of the other one's namespace. */
+  #takenOverFrom: string | undefined;
 
   constructor(world: OperatorWorld) {
     this.#world = world;
     this.#notices = new Notices(world);
   }
 
-  /** Another installation has the config and renews its Lease; that is told. */
-  async isAnothers({ uid, status }: ConfigIdentity, { namespaceUid, nowMs }: Place): Promise<boolean> {
-    const { api, namespace, log } = this.#world;
+  /** Another installation that has the config and renews its Lease. */
+  async otherAlive({ status }: ConfigIdentity, { namespaceUid, nowMs }: Place): Promise<OtherOperator | undefined> {
     const other = this.#other(status.operator, namespaceUid);
-    if (other === undefined || !(await isAlive(api, other.namespace, nowMs))) {
-      this.#notices.over("AnotherOperator");
-      return false;
-    }
-    log.warn({ operator: other }, "Another operator serves this cluster, nothing is written");
+    return other !== undefined && (await isAlive(this.#world.api, other.namespace, nowMs)) ? other : undefined;
+  }
+
+  async tellOfOther({ uid }: ConfigIdentity, other: OtherOperator, { namespaceUid, nowMs }: Place): Promise<void> {
+    const { namespace } = this.#world;
     const message = `The operator in namespace ${other.namespace} has this config; the one in ${namespace} does nothing until that one is gone. Remove one of the two`;
     const about = [aboutConfig(uid), this.#aboutNamespace(namespaceUid)];
     await this.#notices.say({ reason: "AnotherOperator", message, about, nowMs });
-    return true;
   }
 
-  /** The status is ours from the end of this run on; what the other one made is out of our reach, so that it is told. */
+  /** The status is ours once it is written; what the other one made is out of our reach, so that it is told, once. */
   async takeOver({ uid, status }: ConfigIdentity, { namespaceUid, nowMs }: Place): Promise<void> {
     const { cluster, namespace, log } = this.#world;
+    this.#notices.over("AnotherOperator");
     const other = this.#other(status.operator, namespaceUid);
-    if (other === undefined) return;
+    if (other === undefined || other.uid === this.#takenOverFrom) return;
+    this.#takenOverFrom = other.uid;
     log.warn({ operator: other }, "Taking over from an operator that is gone");
     const message = takenOver(other.namespace, namespace);
     await cluster.writeEvent({ type: "Warning", reason: "TookOver", message, about: aboutConfig(uid), nowMs });
@@ -58,7 +61,7 @@ export class Ownership {
   }
 
   /** The namespace is made anew with every installation into it. */
-  #other(operator: ConfigIdentity["status"]["operator"], namespaceUid: string) {
+  #other(operator: OtherOperator | undefined, namespaceUid: string): OtherOperator | undefined {
     const isUs = operator?.uid === namespaceUid || operator?.namespace === this.#world.namespace;
     return isUs ? undefined : operator;
   }

@@ -5,8 +5,9 @@ import type { GatherRequest } from "../api/request.ts";
 import type { Decision } from "../core/decide.ts";
 import { desiredGathererSide, desiredNodeSide } from "../core/desired.ts";
 import type { DesiredInput } from "../core/desired-input.ts";
-import { keyOf, names, operands, type Side, workloads } from "../core/operands.ts";
+import { keyOf, names, operands, type Side, sides, workloads } from "../core/operands.ts";
 import { isOurs, type Live, type Wish } from "../core/plan.ts";
+import { elapsedMs } from "../core/time.ts";
 import { daemonSetKey, type Inputs, isWanted, keptBack, type Observed, type Present } from "./observed.ts";
 import { keepCertificates, type Missing, type TlsState } from "./tls.ts";
 import type { OperatorWorld } from "./world.ts";
@@ -24,15 +25,16 @@ export class WishMaker {
   readonly #world: OperatorWorld;
   /** Certificates that OpenShift's service CA owes us. */
   #missing: Missing = {};
-  #heldUntilMs = 0;
+  #held = { sinceMs: 0, forMs: 0 };
 
   constructor(world: OperatorWorld) {
     this.#world = world;
   }
 
-  /** Until then clients and servers may not trust each other, so nothing is gathered. */
-  get heldUntilMs(): number {
-    return this.#heldUntilMs;
+  /** For so long clients and servers may not trust each other yet, so nothing is gathered. */
+  heldMs(nowMs: number): number {
+    const { sinceMs, forMs } = this.#held;
+    return Math.max(0, forMs - elapsedMs(sinceMs, nowMs, forMs));
   }
 
   /** Issues certificates where they are due, which is remembered. */
@@ -66,10 +68,11 @@ export class WishMaker {
       lastGatherMs: shared.isGathering ? nowMs : lastGatherMsOf(requests),
     });
     this.#missing = certificates?.missing ?? {};
-    if (certificates !== undefined && certificates.holdMs > 0) this.#heldUntilMs = nowMs + certificates.holdMs;
+    if (certificates !== undefined && certificates.holdMs > 0)
+      this.#held = { sinceMs: nowMs, forMs: certificates.holdMs };
     const material = ["Secret", "ConfigMap"] as const;
     const accountUids = { node: accountUid(live, "node"), gatherer: accountUid(live, "gatherer") };
-    const unaccounted = (["node", "gatherer"] as const).filter((side) => accountUids[side] === "");
+    const unaccounted = sides.filter((side) => accountUids[side] === "");
     const leave = new Set([
       ...(certificates === undefined
         ? operands

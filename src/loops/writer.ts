@@ -25,7 +25,7 @@ export class OperandWriter {
     return this.#outdated.size > 0;
   }
 
-  /** Certificates wait for the CA that signed them to be stored. Only what changes each time it is to go has failed. */
+  /** Certificates wait for the CA that signed them to be stored. A delete that is refused since the object has changed counts as failed only in two runs in a row. */
   async carryOut(steps: readonly Step[], log: Logger): Promise<readonly FailedStep[]> {
     const failed: FailedStep[] = [];
     const outdated = new Set<string>();
