@@ -252,7 +252,7 @@ test("a controller that undoes what we set: three writes, then it is told with w
     const { conditions } = messageSchema.parse(await world.get(configPath)).status;
     assert.is(
       conditions.find(({ type }) => type === "ExtractorReady")?.message,
-      `DaemonSet/${names.extractor}: spec.template.spec.containers[${containers[at]?.name}].imagePullPolicy is changed by somebody else each time it is set`,
+      `DaemonSet/${names.extractor}: spec.template.spec.containers[${containers[at]?.name}].imagePullPolicy is reverted by another controller or an admission policy each time the operator sets it`,
     );
     assert.is((await writes()) - before, 3);
     await pass(1_000);

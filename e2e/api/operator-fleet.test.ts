@@ -187,7 +187,7 @@ const cases: readonly Case[] = [
     },
     line: "enabled | True | False | True | GathererNotReady | 1/1",
     conditions: conditions({ Degraded: "True/GathererNotReady" }),
-    message: ["Degraded", /^The gatherer was not ready until less than a minute ago/],
+    message: ["Degraded", /^The gatherer became ready less than a minute ago/],
   },
   {
     rule: "after the minute all is well",

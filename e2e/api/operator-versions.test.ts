@@ -229,7 +229,9 @@ test("an operator of another version in another namespace writes nothing but its
   const { body } = await world.admin.call({ path: "/api/v1/namespaces/default/events" });
   assert.match(
     JSON.stringify(body),
-    new RegExp(`"reason":"AnotherOperator","message":"The operator in namespace ${namespace} has`),
+    new RegExp(
+      `"reason":"AnotherOperator","message":"Two operators are installed: the one in namespace ${namespace} manages`,
+    ),
   );
 });
 

@@ -93,7 +93,7 @@ const topologies: readonly Topology[] = [
     gate: "False/GateApiMissing",
     present: [...gathererSide, ...withoutScc],
     message:
-      "2 of 2 extractor pods are ready; 1 Linux node has none, for want of images for the architecture: arm-1 (arm64)",
+      "2 of 2 extractor pods are ready; 1 Linux node has none, since there is no image for their architecture: arm-1 (arm64)",
   },
   {
     name: "MicroShift: SCC and service CA, and nothing of config.openshift.io",

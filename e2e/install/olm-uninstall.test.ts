@@ -164,7 +164,9 @@ test("a second installation in another namespace is told of the first, and away 
   await waitForVersion(olm, cluster, version, namespace);
   await waitFor("its event", async () => {
     const events = await run("-n", "default", "get", "events", "-o", "jsonpath={.items[*].message}");
-    return /The operator in namespace runtime-insights has this config; the one in second-insights does/.test(events)
+    return /Two operators are installed: the one in namespace runtime-insights manages this config, the one in second-insights stays/.test(
+      events,
+    )
       ? true
       : undefined;
   });

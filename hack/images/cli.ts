@@ -17,7 +17,7 @@ const usage = `usage: npm run images [-- [--output DIR | --context DIR | --push 
   --context DIR      only write what docker build or podman build makes them of: DIR/NAME with a Containerfile
   --push PREFIX      send them to a registry as PREFIX/NAME:VERSION, and print the digests to pull them by; the login is
                      the one in the docker config file, as docker, podman or crane leave it
-  --overwrite        with --push: a tag that means another image there is moved, which stops the push otherwise
+  --overwrite        with --push: move a tag that names another image there; without it the push stops
   --only NAME        ${allImageNames.join(", ")}; may be given several times; default: ${imageNames.join(", ")}
   --arch ARCH        amd64 or arm64, default: this machine's; arm64 can be built on an amd64 machine that runs Debian. Given
                      twice, --push and --output write one index for each name, which leads to both

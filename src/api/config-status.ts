@@ -62,7 +62,7 @@ export const statusSchema = z.object({
       updated: z.int().min(0).optional().meta({ description: "Nodes whose extractor is of the newest spec." }),
       withoutExtractor: z.int().min(0).optional().meta({
         description:
-          "Linux nodes that get no extractor, by a taint that is not tolerated, by nodeSelector, or for want of images for their architecture.",
+          "Linux nodes that get no extractor, by a taint that is not tolerated, by nodeSelector, or since there is no image for their architecture.",
       }),
       rolledOut: z.int().min(0).optional().meta({ description: "Generation of the DaemonSet that reached the nodes." }),
       summary: z.string().max(64).meta({ description: "ready/desired; OnDemand while none are deployed." }),

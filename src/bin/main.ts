@@ -31,10 +31,10 @@ const usage = `usage: main [OPTION]...
   --metrics-port PORT      default 9090
   --log-level LEVEL        ${logLevels.join(", ")}; default: LOG_LEVEL, or what the config's spec.logLevel says
 
-  --leader-elect-lease-duration SECONDS   a Lease that was not renewed for that long is anybody's, default ${defaultTimes.leaseMs / 1000}
-  --leader-elect-renew-deadline SECONDS   so long a leader writes without renewing it, default ${defaultTimes.renewMs / 1000}
+  --leader-elect-lease-duration SECONDS   another pod may take over a Lease that was not renewed for so long, default ${defaultTimes.leaseMs / 1000}
+  --leader-elect-renew-deadline SECONDS   a leader stops writing when it could not renew the Lease for so long, default ${defaultTimes.renewMs / 1000}
   --leader-elect-retry-period SECONDS     between two tries to take or renew it, default ${defaultTimes.retryMs / 1000}
-  --resync-interval SECONDS               everything is looked at that often, whatever the watches say, default ${defaultResyncMs / 1000}
+  --resync-interval SECONDS               everything is looked at anew that often, besides on each change, default ${defaultResyncMs / 1000}
 
 The Lease's holder is POD_NAME and POD_UID: a container that is restarted in its pod leads again at once.
 Images come from RELATED_IMAGE_INSIGHTS_RUNTIME_EXTRACTOR, RELATED_IMAGE_INSIGHTS_RUNTIME_EXPORTER,

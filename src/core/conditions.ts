@@ -200,7 +200,11 @@ function stockEvents(conditions: readonly Condition[], previous: readonly Condit
 
 function gateOf({ config, gate }: ConditionsInput): Verdict {
   if (config.kind === "valid" && config.settings.featureGate === "Ignored")
-    return { status: "True", reason: "GateIgnored", message: "spec.featureGate is Ignored: the gate is not asked" };
+    return {
+      status: "True",
+      reason: "GateIgnored",
+      message: "spec.featureGate is Ignored: the feature gate is not checked",
+    };
   switch (gate.state) {
     case "enabled":
       return { status: "True", reason: "GateEnabled", message: `Enabled for version ${gate.version}` };

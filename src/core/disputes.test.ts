@@ -39,7 +39,10 @@ function course(looks: readonly Look[]): readonly string[] {
     const all = settle({ steps, live: new Map([[key, live]]), sides: new Set(sides), tries, nowMs: atMs });
     tries = triesAfter(all, refused ? [{ operand, message: "403" }] : []);
     for (const { message } of all.disputed)
-      assert.is(message, `${field} is changed by somebody else each time it is set`);
+      assert.is(
+        message,
+        `${field} is reverted by another controller or an admission policy each time the operator sets it`,
+      );
     const waits = all.afterMs === undefined ? "" : `, again in ${all.afterMs / second} s`;
     return `${all.steps.length > 0 ? "set" : "left"}${all.disputed.length > 0 ? ", told" : ""}${waits}`;
   });

@@ -64,7 +64,10 @@ export function settle({ steps, live, sides, tries, nowMs }: DisputesInput): Dis
   const begun = new Map<string, Try>();
   const waits: number[] = [];
   const tell = ({ operand, field }: Try) =>
-    disputed.push({ operand, message: `${field} is changed by somebody else each time it is set` });
+    disputed.push({
+      operand,
+      message: `${field} is reverted by another controller or an admission policy each time the operator sets it`,
+    });
   for (const step of steps) {
     const { operand } = step;
     const key = keyOf(operand);

@@ -94,7 +94,7 @@ export function decideHandover(input: HandoverInput): HandoverDecision {
   if (silent.some((one) => elapsedMs(one.sinceMs, nowMs, failurePatienceMs) < failurePatienceMs))
     return wait("Another gatherer does not answer");
   if (isGathering && heir !== undefined && !waited(gatherPatienceMs))
-    return wait("The gatherer of before is in the middle of a gather");
+    return wait("The previous gatherer is still running a gather");
   const failingMs = waiting?.uid === to.uid ? waiting.failingSinceMs : undefined;
   const isLast = failingMs !== undefined && elapsedMs(failingMs, nowMs, failurePatienceMs) >= failurePatienceMs;
   return { step: { kind: "hand over", to, from: holders, silent, isLast }, ask, mayBegin: false };

@@ -128,7 +128,7 @@ const rows: readonly {
       reason: "AsExpected",
       some: true,
       message:
-        /are ready; 2 Linux nodes have none, by taint or nodeSelector; 4 Linux nodes have none, for want of images for the architecture: a \(arm64\), b \(arm64\), c \(arm64\) and 1 more$/,
+        /are ready; 2 Linux nodes have none, by taint or nodeSelector; 4 Linux nodes have none, since there is no image for their architecture: a \(arm64\), b \(arm64\), c \(arm64\) and 1 more$/,
     },
   },
   {
@@ -141,7 +141,7 @@ const rows: readonly {
       state: "broken",
       reason: "NoMatchingNodes",
       some: false,
-      message: /, of 1; 1 Linux node has none, for want of images for the architecture: a \(s390x\)$/,
+      message: /, of 1; 1 Linux node has none, since there is no image for their architecture: a \(s390x\)$/,
     },
   },
   {
@@ -200,7 +200,7 @@ const rows: readonly {
   {
     rule: "between gathers on demand: as it should be",
     input: input({ wanted: false }),
-    expected: { state: "ready", reason: "OnDemandIdle", some: false, message: /when a gather begins/ },
+    expected: { state: "ready", reason: "OnDemandIdle", some: false, message: /only during a gather$/ },
   },
   {
     rule: "after a gather on demand: going away",

@@ -121,7 +121,7 @@ export function healthOf(input: HealthInput): Health {
       if (!wanted && anyLeft)
         return { state: "moving", reason: "Removing", message: "The extractors are being taken away", some };
       if (!wanted) {
-        const message = "The extractors are deployed when a gather begins, and taken away when it has asked them";
+        const message = "Lifecycle OnDemand: extractors run only during a gather";
         return { state: "ready", reason: "OnDemandIdle", message, some: false };
       }
       if (pods === undefined) return { state: "moving", reason: "Deploying", message: "Being deployed", some };
@@ -179,7 +179,7 @@ function foreignNodes({ count, shown }: ForeignNodes): string {
   if (count === 0) return "";
   const more = count > shown.length ? ` and ${count - shown.length} more` : "";
   const names = shown.map(({ name, architecture }) => `${name} (${architecture})`).join(", ");
-  return `; ${nodes(count)} ${count === 1 ? "has" : "have"} none, for want of images for the architecture: ${names}${more}`;
+  return `; ${nodes(count)} ${count === 1 ? "has" : "have"} none, since there is no image for their architecture: ${names}${more}`;
 }
 
 function nodes(number: number): string {

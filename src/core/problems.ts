@@ -27,7 +27,7 @@ export function problemsOf(input: ProblemsInput): readonly Problem[] {
     for (const [side, health] of [["node", node] as const, ["gatherer", gatherer] as const])
       if (health.reason === reason) problems.push({ reason, message: health.message, side, ...toDoAbout(health) });
   if (input.notServed.length > 0) {
-    const message = `The CRDs on this cluster are of another version than the operator, they lack ${input.notServed.join(", ")}`;
+    const message = `The CRDs on this cluster do not match the operator's version: they lack ${input.notServed.join(", ")}`;
     problems.push({ reason: "CrdOutdated", message });
   }
   if (isWaiting(gatherer)) problems.push(waitingFor("gatherer", gatherer));
@@ -40,7 +40,7 @@ export function problemsOf(input: ProblemsInput): readonly Problem[] {
 
 /** The API server names account, verb and resource. */
 function toDoAbout({ message }: Health): Pick<Problem, "toDo"> {
-  if (/ is changed by somebody else each time /.test(message))
+  if (/ is reverted by another controller or an admission policy each time /.test(message))
     return {
       toDo: "find the admission policy or the controller that changes it (metadata.managedFields names a controller), and exempt the operator's namespace from it; it is set again every few minutes",
     };

@@ -44,11 +44,11 @@ const held = ["GathererNotReady", "ExtractorNotReady"] as const;
 const over: Readonly<Record<(typeof held)[number], Problem>> = {
   GathererNotReady: {
     ...{ reason: "GathererNotReady", side: "gatherer" },
-    message: "The gatherer was not ready until less than a minute ago",
+    message: "The gatherer became ready less than a minute ago",
   },
   ExtractorNotReady: {
     ...{ reason: "ExtractorNotReady", side: "node" },
-    message: "Not all extractor pods were ready until less than a minute ago",
+    message: "The last of the extractor pods became ready less than a minute ago",
   },
 };
 

@@ -30,7 +30,7 @@ export class Ownership {
 
   async tellOfOther({ uid }: ConfigIdentity, other: OtherOperator, { namespaceUid, nowMs }: Place): Promise<void> {
     const { namespace } = this.#world;
-    const message = `The operator in namespace ${other.namespace} has this config; the one in ${namespace} does nothing until that one is gone. Remove one of the two`;
+    const message = `Two operators are installed: the one in namespace ${other.namespace} manages this config, the one in ${namespace} stays idle. Uninstall one of the two`;
     const about = [aboutConfig(uid), this.#aboutNamespace(namespaceUid)];
     await this.#notices.say({ reason: "AnotherOperator", message, about, nowMs });
   }
@@ -50,7 +50,7 @@ export class Ownership {
   /** Without our kinds there is no status to say it in. */
   async tellOfCrd({ namespaceUid, nowMs }: Place, isMissing: boolean): Promise<void> {
     if (!isMissing) return this.#notices.over("CrdMissing");
-    const message = `The CRD of ${configKind} is not there: kubectl apply -k crds/ of version ${this.#world.version}; the operator waits for it`;
+    const message = `The CRD of ${configKind} is not installed, and the operator waits for it: kubectl apply -k crds/ of version ${this.#world.version}`;
     await this.#notices.say({ reason: "CrdMissing", message, about: [this.#aboutNamespace(namespaceUid)], nowMs });
   }
 
@@ -76,8 +76,8 @@ const aboutConfig = (uid: string): EventToWrite["about"] => ({ kind: configKind,
 function takenOver(from: string, to: string): string {
   const left = "daemonset,deployment,service,serviceaccount,secret,configmap,networkpolicy";
   return (
-    `The operator in namespace ${from} is gone; the one in ${to} takes over. Extractors and gatherer of the first may still run in ${from}, ` +
-    `and stay until the config goes; take them away: kubectl -n ${from} delete ${left} -l ${managedByLabel}=${fieldManager}, ` +
+    `The operator in namespace ${from} is gone; the one in ${to} takes over. Its extractor and gatherer pods may still run in ${from}, ` +
+    `and stay until the config is deleted. To remove them now: kubectl -n ${from} delete ${left} -l ${managedByLabel}=${fieldManager}, ` +
     `or, if nothing else is in it, kubectl delete namespace ${from}`
   );
 }

@@ -60,7 +60,7 @@ export class RequestLoop {
     for (const request of queue.refuse)
       await this.#end(request, "Refused", `This operator does not know what it asks for: ${request.specProblem}`);
     for (const request of queue.supersede) {
-      const message = "Another one waits already; one runs, one waits";
+      const message = "Another RuntimeGather is already waiting; at most one runs and one waits";
       await this.#write(request, endedStatus(request, "Superseded", "Superseded", message, nowMs()));
       metrics.gathers.inc({ result: "superseded" });
     }
@@ -175,7 +175,7 @@ export class RequestLoop {
       case "busy":
       case "unreachable": {
         const isLost = answer.kind === "unreachable";
-        const message = isLost ? answer.message : "The gatherer is busy with a gather of before";
+        const message = isLost ? answer.message : "The gatherer is still busy with an earlier gather";
         if (isLost) this.#lost(message);
         else this.#reached();
         if (!isOutOfPatience(request, readyTimeoutMs, nowMs())) return { afterMs: retryMs };
@@ -240,7 +240,7 @@ export class RequestLoop {
         return { afterMs: pollMs };
       case "busy":
         if (attempts > 1) return { afterMs: retryMs };
-        return this.#wait(request, "GathererBusy", "The gatherer is busy with a gather of before", retryMs);
+        return this.#wait(request, "GathererBusy", "The gatherer is still busy with an earlier gather", retryMs);
       case "refused":
         return this.#end(request, "Refused", answer.message);
       case "unreachable":
