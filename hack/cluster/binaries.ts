@@ -81,12 +81,6 @@ const binaries: readonly Binary[] = [
     package: "github.com/distribution/distribution/v3/cmd/registry",
     seconds: 60,
   },
-  {
-    name: "cyclonedx-gomod",
-    module: "cyclonedx-gomod",
-    package: "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod",
-    seconds: 20,
-  },
   { name: "actionlint", module: "actionlint", package: "github.com/rhysd/actionlint/cmd/actionlint", seconds: 10 },
 ];
 
