@@ -6,7 +6,7 @@ import type { Log } from "../lock.ts";
 import { type Architecture, ownArchitecture } from "./architecture.ts";
 import type { Naming } from "./labels.ts";
 import { type Image, type ImageSpec, layoutOf, writeArchive, writeLayoutFolder } from "./oci.ts";
-import { bundleImage, catalogueImage, type Files } from "./olm.ts";
+import { bundleImage, type Files } from "./olm.ts";
 import { ownBundle, ownCatalogue } from "./own-olm.ts";
 import { imageNames, productImage } from "./product.ts";
 import { nameOf, sbomOfImage } from "./sbom.ts";
@@ -108,12 +108,6 @@ function writeFolder(dir: string, specs: readonly ImageSpec[]): void {
 export async function buildBundleImage(files: Files, options: NamingOptions = {}): Promise<Image> {
   const [naming, startedMs] = [namingOf(options), Date.now()];
   return written("bundle", await bundleImage(files, naming), startedMs, naming.log);
-}
-
-/** The image of a file-based catalogue with these files, by path from the catalogue's folder: `runtime-insights/catalog.yaml`. */
-export async function buildCatalogueImage(files: Files, options: NamingOptions = {}): Promise<Image> {
-  const [naming, startedMs] = [namingOf(options), Date.now()];
-  return written("catalogue", await catalogueImage(files, naming), startedMs, naming.log);
 }
 
 async function written(name: string, spec: ImageSpec, startedMs: number, log: Log): Promise<Image> {
