@@ -15,7 +15,8 @@ const cluster = { need: "cluster", rust: true } as const;
 
 const rows: readonly [string, Partial<Seen>, Parameters<typeof lacksOf>[1], RegExp | undefined][] = [
   ["everything there: no word", {}, cluster, undefined],
-  ["no Go", { go: "" }, cluster, /^Go is missing: install Go 1\.25 or newer/],
+  ["no Go", { go: "" }, cluster, /^Go is missing: install Go 1\.26 or newer/],
+  ["a Go too old for one of our tools", { go: "go version go1.25.4 linux/amd64" }, cluster, /^Go 1\.25 is too old/],
   ["Debian's Go", { go: "go version go1.19.8 linux/amd64" }, cluster, /^Go 1\.19 is too old/],
   ["a Go of unknown version may try", { go: "go version devel" }, cluster, undefined],
   ["no cargo", { cargo: false }, cluster, /^cargo is missing: install Rust/],

@@ -8,7 +8,7 @@ import { stateRoot } from "./cluster/state.ts";
 const gigabyte = 1024 ** 3;
 /** Builds of Kubernetes and their compiler's cache take about 9 GB, images and two nodes the rest. */
 const neededBytes = 15 * gigabyte;
-const oldestGo = 25;
+const oldestGo = 26;
 
 /** Debian package by the program, or file, that it brings. */
 const packages: Readonly<Record<string, string>> = {
