@@ -1,5 +1,5 @@
 /** Which architectures images can be built for. */
-import { readFileSync } from "node:fs";
+import { ownDistribution } from "./distribution.ts";
 
 export const architectures = ["amd64", "arm64"] as const;
 /** As images, nodes, Debian and Go call it. */
@@ -16,8 +16,8 @@ export const rustTargets = { amd64: "x86_64-unknown-linux-gnu", arm64: "aarch64-
 /** Where images are built. */
 export interface Machine {
   readonly architecture: Architecture;
-  /** `ID` of its os-release, `debian`. */
-  readonly system: string;
+  /** `debian-12` */
+  readonly distribution: string;
 }
 
 /** Why images for that architecture cannot be built on this machine; undefined when they can. */
@@ -28,17 +28,9 @@ export function architectureProblem(wanted: string, machine = thisMachine()): st
   const refused = `--arch ${wanted}: images for ${wanted} are not built on a machine that is ${machine.architecture}`;
   if (machine.architecture !== "amd64")
     return `${refused}.\nThe compilers, which are Debian's, are taken only on amd64 for arm64, not the other way round (docs/images.md).`;
-  if (machine.system !== "debian")
-    return `${refused} and runs ${machine.system}.\nThe compilers and libraries for ${wanted} are Debian's and come from the machine's own package sources. A container of debian:12 will do (docs/images.md).`;
+  if (machine.distribution !== "debian-12")
+    return `${refused} and runs ${machine.distribution}.\nThe compilers and libraries for ${wanted} are those of Debian 12 and come from the machine's own package sources. A container of debian:12 will do (docs/images.md).`;
   return undefined;
 }
 
-const thisMachine = (): Machine => ({ architecture: ownArchitecture, system: systemOf("/etc/os-release") });
-
-function systemOf(release: string): string {
-  try {
-    return /^ID="?([^"\n]*)/m.exec(readFileSync(release, "utf8"))?.[1] ?? "an unknown system";
-  } catch {
-    return "an unknown system";
-  }
-}
+const thisMachine = (): Machine => ({ architecture: ownArchitecture, distribution: ownDistribution() });

@@ -19,7 +19,7 @@ const usage = `usage: npm run images [-- [--output DIR | --context DIR | --push 
                      the one in the docker config file, as docker, podman or crane leave it
   --overwrite        with --push: move a tag that names another image there; without it the push stops
   --only NAME        ${allImageNames.join(", ")}; may be given several times; default: ${imageNames.join(", ")}
-  --arch ARCH        amd64 or arm64, default: this machine's; arm64 can be built on an amd64 machine that runs Debian. Given
+  --arch ARCH        amd64 or arm64, default: this machine's; arm64 can be built on an amd64 machine that runs Debian 12. Given
                      twice, --push and --output write one index for each name, which leads to both
   --revision COMMIT  label the images with the commit they were built from, which makes other digests of them
 
