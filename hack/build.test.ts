@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { buildBundles, bundles } from "./build.ts";
+import { buildBundles, bundles, linkedLibraries, sourceKey } from "./build.ts";
 
 const run = promisify(execFile);
 const dir = mkdtempSync(join(tmpdir(), "build-test-"));
@@ -31,6 +31,20 @@ test("a bundle that is fresh is left alone", async () => {
     before,
   );
   assert.match(said.join("\n"), /^Bundles are fresh: main\.js [\d.]+ MB, gatherer\.js/);
+});
+
+test("node programs are built again when one of the libraries linked in has changed", async () => {
+  const compiler = join(dir, "compiler");
+  writeFileSync(compiler, `#!/bin/sh\necho "${dir}/\${1#*=}"\n`, { mode: 0o755 });
+  const key = () => sourceKey({ rustc: compiler, linker: compiler, args: [] });
+  for (const name of linkedLibraries) writeFileSync(join(dir, name), "one");
+  const keys = [await key()];
+  assert.is(await key(), keys[0]);
+  for (const name of linkedLibraries) {
+    writeFileSync(join(dir, name), "another");
+    keys.push(await key());
+  }
+  assert.is(new Set(keys).size, 1 + linkedLibraries.length);
 });
 
 test.run();

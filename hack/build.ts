@@ -1,6 +1,7 @@
 /**
  * Builds what the images hold: the bundles of operator and gatherer into dist/, and the two static node programs.
- * `npm run build`. Needs cargo, unless the same sources were built before. Leaves dist/ and products in the build cache.
+ * `npm run build`. Needs Rust and a C compiler, which say whether the same sources were built before; what goes into images needs cargo and
+ * Go even then, for the licences. Leaves dist/ and products in the build cache.
  */
 import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -127,8 +128,8 @@ export const bundleInputs = (dir: string): readonly string[] =>
 /** What compiles the node programs for an architecture. */
 interface Compiler {
   readonly rustc: string;
-  /** Its C library, which is linked in. */
-  readonly libc: string;
+  /** The C compiler that links; libraries of its own go in. */
+  readonly linker: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   /** Of cargo. */
@@ -140,20 +141,28 @@ interface Compiler {
 /** The machine's own, or Debian's for another architecture. */
 async function compilerFor(architecture: Architecture, log: Log): Promise<Compiler> {
   if (architecture === ownArchitecture) {
-    const { stdout } = await run("cc", ["-print-file-name=libc.a"]);
     const targetDir = cacheDir("cargo-target");
-    return { rustc: "rustc", libc: stdout.trim(), args: [], env: {}, targetDir, products: "release" };
+    return { rustc: "rustc", linker: "cc", args: [], env: {}, targetDir, products: "release" };
   }
-  const { rustc, linker, libc } = await crossTools(log);
+  const { rustc, linker } = await crossTools(log);
   const target = rustTargets[architecture];
   return {
     rustc,
-    libc,
+    linker,
     args: ["--target", target],
     env: { RUSTC: rustc, [`${cargoVariable(target)}_LINKER`]: linker },
     targetDir: cacheDir(`cargo-target-${architecture}`),
     products: join(target, "release"),
   };
+}
+
+/** Linked into static programs from the C compiler's side: the C library, and that of the compiler itself. */
+export const linkedLibraries = ["libc.a", "libgcc.a", "libgcc_eh.a"] as const;
+
+/** Where a C compiler has the library; the bare name when it has none. */
+export async function libraryFile(linker: string, name: (typeof linkedLibraries)[number]): Promise<string> {
+  const { stdout } = await run(linker, [`-print-file-name=${name}`]);
+  return stdout.trim();
 }
 
 const cargoVariable = (target: string): string => `CARGO_TARGET_${target.toUpperCase().replaceAll("-", "_")}`;
@@ -173,6 +182,8 @@ export async function buildNodePrograms(log: Log = say, architecture = ownArchit
   await withLock(join(compiler.targetDir, ".programs-lock"), log, async () => {
     if (present()) return;
     log(`Building the node programs${forOther} (cargo, about a minute when nothing is cached) ...`);
+    // Cargo does not know of the C compiler's libraries, and would keep programs with those that were there before.
+    await cargo(["clean", "--release", "--locked", "--package", "extractor", "--package", "exporter"], compiler);
     await cargo(["build", "--release", "--locked", ...nodePrograms.flatMap((name) => ["--bin", name])], compiler);
     for (const name of nodePrograms) {
       copyFileSync(join(compiler.targetDir, compiler.products, name), join(dir, `.${name}`));
@@ -232,14 +243,17 @@ export async function releaseEnv(
   return { ...cargoEnv(), [flags]: renamed.map(([from, to]) => `--remap-path-prefix=${from}=${to}`).join(" ") };
 }
 
-/** Same sources, same compiler and same C library, which is linked in, same key; where they lie does not matter. */
-async function sourceKey({ rustc, libc, args }: Compiler): Promise<string> {
+/** Same sources, same compiler and same libraries linked in, same key; where they lie does not matter. */
+export async function sourceKey({ rustc, linker, args }: Pick<Compiler, "rustc" | "linker" | "args">): Promise<string> {
   const root = join(cloneDir, "extractor");
   const hash = createHash("sha256")
     .update(await versionOfRust(rustc))
     .update("renamed\0")
     .update(args.join(" "));
-  if (existsSync(libc)) hash.update(readFileSync(libc));
+  for (const name of linkedLibraries) {
+    const file = await libraryFile(linker, name);
+    if (existsSync(file)) hash.update(`${name}\0`).update(readFileSync(file));
+  }
   for (const file of sourcesBelow(root)) {
     hash
       .update(`${relative(root, file)}\0`)

@@ -10,8 +10,6 @@ export interface CrossTools {
   /** As rustc wants it: a C compiler. */
   readonly linker: string;
   readonly strip: string;
-  /** Linked into static programs. */
-  readonly libc: string;
   /** Where the copyright files are, and the Debian packages whose libraries static programs carry. */
   readonly linked: DebianFiles;
   /** The package of Rust's library, whose copyright file is there, too. */
@@ -65,14 +63,14 @@ export async function crossTools(log: Log): Promise<CrossTools> {
     rustc: tool("rustc"),
     linker: tool("linker"),
     strip: tool("strip"),
-    libc: join(root, "usr/aarch64-linux-gnu/lib/libc.a"),
     linked: { root, versions: Object.fromEntries(Object.entries(versions).filter(([name]) => linked.test(name))) },
     rustLibrary,
   };
 }
 
 function finish(root: string): void {
-  for (const path of globSync(unneeded, { cwd: root })) rmSync(join(root, path), { recursive: true });
+  // A folder that others are links to is found by each of its names.
+  for (const path of globSync(unneeded, { cwd: root })) rmSync(join(root, path), { recursive: true, force: true });
   mkdirSync(join(root, "run"));
   for (const name of Object.values(wrapped)) {
     const script = join(root, "run", name);

@@ -5,12 +5,13 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { PackageURL } from "packageurl-js";
 import { z } from "zod";
-import { nodePrograms, say } from "../build.ts";
+import { libraryFile, linkedLibraries, nodePrograms, say } from "../build.ts";
 import { cloneDir } from "../cache.ts";
 import { goPackages } from "../cluster/binaries.ts";
 import { type Architecture, ownArchitecture, rustTargets } from "./architecture.ts";
 import { crossTools } from "./cross.ts";
 import type { DebianFiles } from "./debian.ts";
+import { distributionOf, ownDistribution } from "./distribution.ts";
 import { type Licensed, type LicenseText, licenseIn, textsAbove } from "./licenses.ts";
 import type { NodeProgram } from "./node-program.ts";
 import { lockedPackage, lockedPackages } from "./npm-lock.ts";
@@ -203,7 +204,7 @@ const checksums = (lock: string): ReadonlyMap<string, string> =>
 
 /** The packages of what static programs carry of the machine that linked them: the C library, and that of its compiler. */
 async function ownLibraries(): Promise<readonly Part[]> {
-  const names = await Promise.all(["libc.a", "libgcc.a", "libgcc_eh.a"].map(ownerOf));
+  const names = await Promise.all(linkedLibraries.map(ownerOf));
   const fields = ["Package", "Version", "Architecture"].map((field) => `\${${field}}`);
   const { stdout } = await run("dpkg-query", ["--show", `--showformat=${fields.join(" ")}\n`, ...new Set(names)]);
   const rows = stdout.trim().split("\n").sort();
@@ -214,10 +215,10 @@ async function ownLibraries(): Promise<readonly Part[]> {
 }
 
 /** The Debian package that a library of the C compiler is from. */
-async function ownerOf(library: string): Promise<string> {
-  const { stdout: printed } = await run("cc", [`-print-file-name=${library}`]);
+async function ownerOf(library: (typeof linkedLibraries)[number]): Promise<string> {
+  const printed = await libraryFile("cc", library);
   try {
-    const file = realpathSync(printed.trim());
+    const file = realpathSync(printed);
     const { stdout } = await run("dpkg-query", ["--search", file]);
     return stdout.slice(0, stdout.lastIndexOf(": "));
   } catch (cause) {
@@ -243,12 +244,6 @@ export function debianParts({ root, versions }: DebianFiles, arch: string): read
   return Object.entries(versions).map(([name, version]) =>
     debianPart({ name, version, arch, distribution }, debianTexts(root, name)),
   );
-}
-
-/** `debian-12` where an os-release says so; of the machine's own when no other is given. */
-function distributionOf(release: string): string {
-  const field = (name: string) => new RegExp(`^${name}="?([^"\n]*)"?$`, "m").exec(release)?.[1];
-  return `${field("ID") ?? "debian"}-${field("VERSION_ID") ?? "unknown"}`;
 }
 
 interface DebianPackage extends Pick<Part, "name" | "version"> {
@@ -288,8 +283,6 @@ function debianTexts(
   const named = [...said.matchAll(/\/usr\/share\/common-licenses\/([\w.+-]*\w)/g)].map(([, license = ""]) => license);
   return [...texts, ...existingTexts(common, [...new Set(named)].sort())];
 }
-
-const ownDistribution = (): string => distributionOf(readFileSync("/etc/os-release", "utf8"));
 
 /** The modules that Go programs in a folder were linked from, as they say themselves, and Go's own library. */
 export async function goParts(
