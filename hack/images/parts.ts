@@ -192,7 +192,19 @@ async function crateFolders(cwd: string, env: NodeJS.ProcessEnv, target: string)
 /** Of Rust's library; its compiler brings them, whatever else of Rust is installed. */
 async function ownRustTexts(cwd: string): Promise<readonly LicenseText[]> {
   const { stdout } = await run("rustc", ["--print", "sysroot"], { cwd });
-  return existingTexts(join(stdout.trim(), "share/doc/rust"), ["COPYRIGHT-library.html"]);
+  return rustTexts(stdout.trim());
+}
+
+/** Of the library of a compiler with that `sysroot`: as rustup installs it, or Debian below `root`. */
+export function rustTexts(sysroot: string, root = "/"): readonly LicenseText[] {
+  const brought = existingTexts(join(sysroot, "share/doc/rust"), ["COPYRIGHT-library.html"]);
+  const ofDebian = sysroot === join(root, "usr") ? debianTexts(root, "libstd-rust-dev") : [];
+  const texts = brought.length > 0 ? brought : ofDebian;
+  if (texts.length === 0)
+    throw new Error(
+      `The Rust compiler in ${sysroot} has no licence text of its library, which the image has to hold: install Rust by rustup (rustup.rs), or Debian's package libstd-rust-dev`,
+    );
+  return texts;
 }
 
 const checksums = (lock: string): ReadonlyMap<string, string> =>
@@ -272,8 +284,8 @@ function debianPart({ name, version, arch, distribution }: DebianPackage, texts:
   };
 }
 
-/** A package's copyright file below `root`, and the licences it refers to instead of repeating them, which lie in `common`. */
-function debianTexts(
+/** A package's copyright file below `root`, and the licences it refers to instead of repeating them, which lie in `common`; throws when one does not. */
+export function debianTexts(
   root: string,
   name: string,
   common = join(root, "usr/share/common-licenses"),
@@ -281,7 +293,11 @@ function debianTexts(
   const texts = existingTexts(join(root, "usr/share/doc", name), ["copyright"]);
   const said = texts.map(({ file }) => readFileSync(file, "utf8")).join();
   const named = [...said.matchAll(/\/usr\/share\/common-licenses\/([\w.+-]*\w)/g)].map(([, license = ""]) => license);
-  return [...texts, ...existingTexts(common, [...new Set(named)].sort())];
+  const licenses = [...new Set(named)].sort().map((path) => ({ path, file: join(common, path) }));
+  const missing = licenses.filter(({ file }) => !existsSync(file)).map(({ path }) => path);
+  if (missing.length > 0)
+    throw new Error(`Debian package ${name} refers to licences that are not in ${common}: ${missing.join(", ")}`);
+  return [...texts, ...licenses];
 }
 
 /** The modules that Go programs in a folder were linked from, as they say themselves, and Go's own library. */
