@@ -1,5 +1,5 @@
 /** Debian's packages as images hold them: fetched once, and taken anew for what leaves the machine. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -25,6 +25,18 @@ test("packages fetched once stay, until newer ones are asked for", async () => {
   assert.match(readFileSync(join(root, "usr/lib/os-release"), "utf8"), /^ID=debian$/m);
   await fetch((line) => said.push(line));
   assert.is(said.length, 1);
+});
+
+test("what a run that was ended left is fetched again, once for all that ask at a time", async () => {
+  const { root, versions } = await fetch();
+  rmSync(join(root, "../versions.json"));
+  rmSync(join(root, "usr/lib"), { recursive: true });
+  const both = await Promise.all([fetch(), fetch()]);
+  assert.equal(
+    both.map((one) => one.versions),
+    [versions, versions],
+  );
+  assert.match(readFileSync(join(root, "usr/lib/os-release"), "utf8"), /^ID=debian$/m);
 });
 
 test("documents that a package has in another one come along, and that one is not counted among the packages", async () => {

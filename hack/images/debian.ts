@@ -19,6 +19,7 @@ import { z } from "zod";
 import { cacheDir } from "../cache.ts";
 import { type Log, withLock } from "../lock.ts";
 import { type Architecture, architectures, nodeArchitectures, ownArchitecture } from "./architecture.ts";
+import { ownDistribution } from "./distribution.ts";
 
 const run = promisify(execFile);
 
@@ -35,18 +36,30 @@ export interface DebianFiles {
 /** Whose package lists apt reads. */
 interface Apt {
   readonly options: readonly string[];
-  /** Of a state of its own the lock, which apt does not wait for; the machine's own lists only root can renew. */
-  readonly lock?: string;
+  /** Of these lists, in the build cache, anybody has the right to renew them; of the machine's only root. */
+  readonly isOwn: boolean;
 }
 
-const machineApt: Apt = { options: [] };
+const machineApt: Apt = { options: [], isOwn: false };
+const canRenew = ({ isOwn }: Apt): boolean => isOwn || process.getuid?.() === 0;
+
+/** In English, since what it says is read. */
+const ask = (program: "apt-get" | "apt-cache", { options }: Apt, args: readonly string[], cwd?: string) =>
+  run(program, [...options, ...args], {
+    env: { ...process.env, LC_ALL: "C" },
+    maxBuffer: 16 * 1024 * 1024,
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+
+/** Packages of one release: a machine that is upgraded begins anew. */
+const debianDir = (...parts: readonly string[]): string => cacheDir("debian", ownDistribution(), ...parts);
 
 /**
  * Lists of both architectures, from the machine's sources but in the build cache, so that the machine does not learn of
  * another architecture. Packages named without one are the `native` one's.
  */
 export function aptOfBoth(native: Architecture): Apt {
-  const dir = cacheDir("debian", "apt");
+  const dir = debianDir("apt");
   for (const folder of ["state/lists/partial", "cache/archives/partial"])
     mkdirSync(join(dir, folder), { recursive: true });
   const settings = [
@@ -58,11 +71,11 @@ export function aptOfBoth(native: Architecture): Apt {
     // The cache may lie where apt's own user cannot look.
     "APT::Sandbox::User=root",
   ];
-  return { options: settings.flatMap((setting) => ["-o", setting]), lock: join(dir, ".lock") };
+  return { options: settings.flatMap((setting) => ["-o", setting]), isOwn: true };
 }
 
 function nothingInstalled(): string {
-  const file = join(cacheDir("debian"), "nothing-installed");
+  const file = join(debianDir(), "nothing-installed");
   writeFileSync(file, "");
   return file;
 }
@@ -118,9 +131,9 @@ export function debianTree(
 }
 
 /** What apt would install where nothing is installed, the packages themselves among it. */
-async function dependenciesOf(packages: readonly string[], { options }: Apt): Promise<string[]> {
+async function dependenciesOf(packages: readonly string[], apt: Apt): Promise<string[]> {
   const settings = ["-o", `Dir::State::status=${nothingInstalled()}`, "-o", "APT::Install-Recommends=false"];
-  const { stdout } = await run("apt-get", ["--simulate", ...options, ...settings, "install", ...packages]);
+  const { stdout } = await ask("apt-get", apt, ["--simulate", ...settings, "install", ...packages]);
   return [...stdout.matchAll(/^Inst (\S+)/gm)].map(([, name = ""]) => name).sort();
 }
 
@@ -132,22 +145,23 @@ interface Fetch extends Omit<TreeOptions, "apt" | "finished"> {
   readonly renew?: Log;
 }
 
-/** The folder that `key` names, filled when it is not there, or is to be renewed. */
+/** The folder that `key` names, filled when it is not there, or is to be renewed; one run at a time. */
 async function unpackedOnce(key: unknown, fetch: Fetch): Promise<DebianFiles> {
+  const { apt, renew, log = () => {} } = fetch;
   const hash = createHash("sha256").update(JSON.stringify(key)).digest("hex").slice(0, 16);
-  const dir = join(cacheDir("debian"), hash);
-  const record = join(dir, "versions.json");
+  const dir = join(debianDir(), hash);
+  const record = join(dir, recordName);
   const read = () => versionsSchema.parse(JSON.parse(readFileSync(record, "utf8")));
-  const fetched = async () => {
-    if (existsSync(record) && fetch.renew !== undefined && (await isOld(read(), fetch.apt, fetch.renew))) {
-      renameSync(dir, `${dir}.old-${process.pid}`);
-      rmSync(`${dir}.old-${process.pid}`, { recursive: true });
-    }
-    if (!existsSync(record)) await fetchInto(dir, fetch);
+  const filled = async () => {
+    if (!existsSync(record) || (renew !== undefined && (await isOld(read(), apt, renew)))) await fetchInto(dir, fetch);
   };
-  const isReady = existsSync(record) && fetch.renew === undefined;
-  if (fetch.apt.lock === undefined || isReady) await fetched();
-  else await withLock(fetch.apt.lock, fetch.log ?? (() => {}), fetched);
+  if (!existsSync(record) || renew !== undefined)
+    await withLock(join(debianDir(), ".lock"), log, () =>
+      filled().catch((cause: Error) => {
+        const advice = apt.isOwn ? "They come from the machine's own package sources." : "Try: apt-get update";
+        throw new Error(`fetching Debian packages: ${cause.message}\n${advice}`, { cause });
+      }),
+    );
   return { root: join(dir, "root"), versions: read() };
 }
 
@@ -155,31 +169,30 @@ async function unpackedOnce(key: unknown, fetch: Fetch): Promise<DebianFiles> {
 async function renewLists(apt: Apt): Promise<void> {
   for (let tries = 1; ; tries += 1)
     try {
-      await run("apt-get", [...apt.options, "update", "-qq"]);
+      await ask("apt-get", apt, ["update", "-qq"]);
       return;
     } catch (cause) {
-      if (!(cause instanceof Error) || tries >= 30 || !/Could not get lock/.test(cause.message))
-        throw withAdvice(cause instanceof Error ? cause : new Error(String(cause)), apt);
+      if (tries >= 30 || !/Could not get lock/.test(String(cause))) throw cause;
       await sleep(2_000);
     }
 }
 
 /** True when Debian has other versions now; throws when nobody can say. */
 async function isOld(versions: DebianFiles["versions"], apt: Apt, log: Log): Promise<boolean> {
-  const { options, lock } = apt;
-  if (lock !== undefined || process.getuid?.() === 0) await renewLists(apt);
+  if (canRenew(apt)) await renewLists(apt);
   const newer: string[] = [];
   for (const [name, version] of Object.entries(versions)) {
-    const { stdout } = await run("apt-cache", [...options, "policy", name]);
-    const now = /^ {2}Candidate: (?!\(none\))(.*)$/m.exec(stdout)?.[1];
+    const now = await candidateOf(name, apt);
     // What is there is kept until something newer can be had.
-    if (now === undefined) throw withAdvice(new Error(`nobody knows which ${name} Debian has now`), apt);
+    if (now === undefined) throw new Error(`nobody knows which ${name} Debian has now`);
     if (now !== version) newer.push(`${name} ${version} -> ${now}`);
   }
   if (newer.length > 0) log(`Debian has other packages than before: ${newer.join(", ")}`);
   return newer.length > 0;
 }
 
+/** Written last: a folder without it was left by a run that was ended. */
+const recordName = "versions.json";
 const versionsSchema = z.record(z.string(), z.string());
 
 async function fetchInto(dir: string, { apt, names, documents = false, log, finish }: Fetch): Promise<void> {
@@ -187,28 +200,37 @@ async function fetchInto(dir: string, { apt, names, documents = false, log, fini
   try {
     log?.("Fetching Debian packages (about a minute) ...");
     await download(partial, names, apt).catch(async (cause: Error) => {
-      if (apt.lock === undefined && process.getuid?.() !== 0) throw withAdvice(cause, apt);
-      const renewing = run("apt-get", [...apt.options, "update", "-qq"]);
+      if (!canRenew(apt)) throw cause;
       // A source that cannot be reached is no matter where the others have the packages.
-      const notRenewed = await renewing.then(
+      const notRenewed = await renewLists(apt).then(
         () => undefined,
         (why: Error) => why,
       );
       await download(partial, names, apt).catch((again: Error) => {
-        throw withAdvice(notRenewed ?? again, apt);
+        throw notRenewed ?? again;
       });
     });
     const versions = await unpacked(partial);
-    const elsewhere = documents ? missingDocuments(join(partial, "root")) : [];
-    if (elsewhere.length > 0) {
-      await download(partial, async () => elsewhere, apt);
-      await unpacked(partial);
-    }
+    if (documents) await fetchDocuments(partial, apt);
     finish?.(join(partial, "root"));
-    writeFileSync(join(partial, "versions.json"), `${JSON.stringify(versions, undefined, 2)}\n`);
-    if (!existsSync(dir)) renameSync(partial, dir);
+    writeFileSync(join(partial, recordName), `${JSON.stringify(versions, undefined, 2)}\n`);
+    // The record goes first, lest a removal that is ended leaves a folder that looks whole.
+    for (const old of [join(dir, recordName), dir]) rmSync(old, { recursive: true, force: true });
+    renameSync(partial, dir);
   } finally {
     rmSync(partial, { recursive: true, force: true });
+  }
+}
+
+/** Adds the packages that documents of the unpacked ones lie in, and those that theirs lie in. */
+async function fetchDocuments(dir: string, apt: Apt): Promise<void> {
+  const asked = new Set<string>();
+  for (;;) {
+    const missing = missingDocuments(join(dir, "root")).filter((name) => !asked.has(name));
+    if (missing.length === 0) return;
+    for (const name of missing) asked.add(name);
+    await download(dir, async () => missing, apt);
+    await unpacked(dir);
   }
 }
 
@@ -231,12 +253,18 @@ async function unpacked(dir: string): Promise<DebianFiles["versions"]> {
 }
 
 /** The packages whose documents those of others are: libgcc-s1 has a link to the folder of gcc-12-base, which it depends on. */
-function missingDocuments(root: string): readonly string[] {
+export function missingDocuments(root: string): readonly string[] {
   const dir = join(root, "usr/share/doc");
-  const links = readdirSync(dir, { withFileTypes: true }).filter((entry) => entry.isSymbolicLink());
-  const targets = links.map(({ name }) => readlinkSync(join(dir, name)));
-  return [...new Set(targets)].filter((name) => !existsSync(join(dir, name)));
+  if (!existsSync(dir)) return [];
+  const entries = readdirSync(dir, { withFileTypes: true });
+  const there = new Set(entries.map(({ name }) => name));
+  const links = entries.filter((entry) => entry.isSymbolicLink());
+  const targets = new Set(links.map(({ name }) => readlinkSync(join(dir, name))));
+  return [...targets].filter((name) => packageName.test(name) && !there.has(name)).sort();
 }
+
+/** What Debian's rules allow; a link may lead anywhere. */
+const packageName = /^[a-z0-9][a-z0-9.+-]+$/;
 
 const fieldsSchema = z.object({ Package: z.string(), Version: z.string() });
 const fieldsOf = (text: string) => Object.fromEntries(text.split("\n").map((line) => line.split(": ", 2)));
@@ -244,21 +272,17 @@ const fieldsOf = (text: string) => Object.fromEntries(text.split("\n").map((line
 const nameOf = async (one: Wanted, apt: Apt): Promise<string> =>
   typeof one === "string" ? one : firstAvailable(one, apt);
 
-async function download(dir: string, names: () => Promise<readonly string[]>, { options }: Apt): Promise<void> {
-  const command = [...options, "download", "-qq", ...(await names())];
-  await run("apt-get", command, { cwd: dir, maxBuffer: 16 * 1024 * 1024 });
+async function download(dir: string, names: () => Promise<readonly string[]>, apt: Apt): Promise<void> {
+  await ask("apt-get", apt, ["download", "-qq", ...(await names())], dir);
 }
 
-async function firstAvailable(names: readonly string[], { options }: Apt): Promise<string> {
-  for (const name of names) {
-    const { stdout } = await run("apt-cache", [...options, "policy", name]);
-    if (/^ {2}Candidate: (?!\(none\))/m.test(stdout)) return name;
-  }
+async function firstAvailable(names: readonly string[], apt: Apt): Promise<string> {
+  for (const name of names) if ((await candidateOf(name, apt)) !== undefined) return name;
   throw new Error(`Debian package: none of ${names.join(", ")} is available`);
 }
 
-const withAdvice = (cause: Error, { lock }: Apt): Error => {
-  const advice =
-    lock === undefined ? "Try: apt-get update" : "For another architecture the packages are those of Debian 12.";
-  return new Error(`fetching Debian packages: ${cause.message}\n${advice}`, { cause });
-};
+/** The version that Debian has now; undefined when it has none. */
+async function candidateOf(name: string, apt: Apt): Promise<string | undefined> {
+  const { stdout } = await ask("apt-cache", apt, ["policy", name]);
+  return /^ {2}Candidate: (?!\(none\))(.*)$/m.exec(stdout)?.[1];
+}
