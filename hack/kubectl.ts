@@ -20,6 +20,8 @@ export function kubectl(access: Access, args: readonly string[], input?: string)
         else reject(new Error(`kubectl ${args.join(" ")}: ${stderr.trim() || error.message}`, { cause: error }));
       },
     );
+    // One that has ended before it read everything says by its exit code how it went.
+    child.stdin?.on("error", () => {});
     child.stdin?.end(input ?? "");
   });
 }

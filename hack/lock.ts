@@ -24,6 +24,7 @@ export async function withLock<T>(path: string, log: Log, work: () => Promise<T>
   try {
     return await work();
   } finally {
+    holder.stdin.on("error", () => {});
     holder.stdin.end();
     await ended;
   }
