@@ -130,7 +130,15 @@ for (const [rule, first, second, expected] of steps)
   test(rule, async () => {
     const printing = (text: string) => ["printf", "%s", text] as const;
     const step: Step = { name: "step", report: "uvu", command: printing(first), show: "not at all" };
-    const { failed, unsteady, failures } = await runTwice(step, () => printing(second));
+    let prepared = 0;
+    const prepare = async () => {
+      prepared += 1;
+    };
+    const again = () => {
+      assert.is(prepared, 1, "the second try has its own preparation");
+      return printing(second);
+    };
+    const { failed, unsteady, failures } = await runTwice(step, again, prepare);
     assert.equal({ failed, unsteady: unsteady.length, told: failures.length }, expected);
   });
 

@@ -185,11 +185,16 @@ const mostFilesTriedAgain = 2;
  * broke. Only what passes then does not count as failed, and it is told at the end, since whoever sees it twice has found a defect of a
  * test or of the product.
  */
-export async function runTwice(step: Step, again: (files: readonly string[]) => Step["command"]): Promise<Tally> {
+export async function runTwice(
+  step: Step,
+  again: (files: readonly string[]) => Step["command"],
+  prepareAgain = async () => {},
+): Promise<Tally> {
   const first = await runStep(step);
   const files = [...new Set(first.failures.map(({ file }) => file))].filter((file) => file !== undefined);
   const areAllNamed = first.failures.every(({ file }) => file !== undefined);
   if (first.failed === 0 || !areAllNamed || files.length > mostFilesTriedAgain) return first;
+  await prepareAgain();
   const second = await runStep({ ...step, name: `${step.name}, again: ${files.join(", ")}`, command: again(files) });
   if (second.failed > 0 || second.passed < first.failed)
     return { ...first, failures: [...first.failures, ...second.failures] };

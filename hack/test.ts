@@ -31,9 +31,7 @@ const stages: readonly (readonly (readonly Kind[])[])[] = [
   [["checks", "unit", "fuzz"]],
   [
     ["images", "install", "node"],
-    ["api"],
-    // Mostly sleeps.
-    ["robust"],
+    ["api", "robust"],
   ],
 ];
 const usage = `usage: npm test [-- [${kinds.join("|")}]... [--no-second-try]]   no kind means all`;
@@ -54,16 +52,21 @@ interface Suite {
   readonly files?: readonly string[];
   readonly options?: readonly string[];
   readonly minutes: number;
+  /** Before a second try. */
+  readonly prepareAgain?: () => Promise<void>;
 }
 
 /** Tests that wait for real servers. */
-function runSuite({ name, folder, files, options = [], minutes }: Suite, rest: Partial<Step> = {}): Promise<Tally> {
+function runSuite(
+  { name, folder, files, options = [], minutes, prepareAgain }: Suite,
+  rest: Partial<Step> = {},
+): Promise<Tally> {
   const commandFor = (some: readonly string[] | undefined): Step["command"] => {
     const pattern = some === undefined ? "\\.test\\.ts$" : `^(${some.join("|").replaceAll(".", "\\.")})$`;
     return ["uvu", ...options, folder, pattern];
   };
   const step: Step = { name, report: "uvu", command: commandFor(files), timeoutMs: minutes * 60_000, ...rest };
-  return hasSecondTry ? runTwice(step, commandFor) : runStep(step);
+  return hasSecondTry ? runTwice(step, commandFor, prepareAgain) : runStep(step);
 }
 
 async function runKind(kind: Kind): Promise<Tally> {
@@ -124,7 +127,8 @@ async function installTests(): Promise<Tally> {
   const tallies: Tally[] = [];
   await takeDown();
   for (const file of files) {
-    const suite: Suite = { name: `installed: ${file}`, folder: "e2e/install", files: [file], minutes: 25 };
+    const name = `installed: ${file}`;
+    const suite: Suite = { name, folder: "e2e/install", files: [file], minutes: 25, prepareAgain: takeDown };
     tallies.push(await cleanedUp("install", () => runSuite(suite), takeDown));
   }
   return sumOf(tallies);

@@ -440,7 +440,11 @@ test("a config is made, and nothing runs yet", async () => {
 for (const one of cases)
   test(one.rule, async () => {
     await one.does();
-    if (one.ms !== undefined) await later(one.ms);
+    if (one.ms !== undefined) {
+      // Else what begins now is taken to begin after that time.
+      await world.waitForReconcile();
+      await later(one.ms);
+    }
     await waitForLine(one.line);
     await waitFor("the conditions", async () => ((await all()) === one.conditions ? true : undefined), {
       ...{ timeoutMs: 30_000, everyMs: 100 },

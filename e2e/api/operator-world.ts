@@ -211,6 +211,21 @@ export class OperatorWorld {
     );
   }
 
+  /** Resolves when a reconcile that began after this call has ended. */
+  async waitForReconcile(): Promise<void> {
+    const count = async () => {
+      const runs = await this.registry.getSingleMetric("runtime_insights_operator_runs_total")?.get();
+      const ended = runs?.values.filter(({ labels }) => labels.loop === "operands") ?? [];
+      return ended.reduce((sum, { value }) => sum + value, 0);
+    };
+    // The first may have begun before.
+    for (const nth of [1, 2]) {
+      const before = await count();
+      await this.patch(configPath, { metadata: { annotations: { look: `${before} ${nth}` } } });
+      await waitFor("a reconcile", async () => (await count()) > before || undefined, { everyMs: 20 });
+    }
+  }
+
   /** Keys of the operands that exist, in the order of `operands`. */
   async present(): Promise<readonly string[]> {
     const found = await Promise.all(operands.map(async (operand) => [operand, await this.operand(operand)] as const));

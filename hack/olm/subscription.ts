@@ -139,6 +139,7 @@ export async function waitForVersion(
           lockedOutSinceMs = undefined;
           say("OLM does not know any more what it installed: taken away and subscribed to again");
           await removeSubscription(cluster, namespace);
+          await removeForgotten(cluster, namespace);
           await subscribe(cluster, { namespace });
           return undefined;
         }
@@ -154,6 +155,12 @@ export async function waitForVersion(
     .catch((cause: unknown) => {
       throw new Error(`${cause instanceof Error ? cause.message : String(cause)}; last seen: ${last}`, { cause });
     });
+}
+
+/** What OLM does not know any more, it leaves when it goes. */
+async function removeForgotten(cluster: Cluster, namespace: string): Promise<void> {
+  const selection = `olm.owner.kind=ClusterServiceVersion,olm.owner.namespace=${namespace}`;
+  await kubectl(cluster, ["delete", "clusterrolebindings,clusterroles", "-l", selection]);
 }
 
 /** Takes Subscription and ClusterServiceVersion away, and with them what OLM made of them; does nothing on a cluster without OLM. */
