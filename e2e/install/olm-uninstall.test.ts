@@ -131,14 +131,15 @@ for (const order of orders)
       left = await leftovers();
       return left.join() === expected.join() ? true : undefined;
     };
-    const clean = (timeoutMs: number) => waitFor("the cluster to be without us", isClean, { timeoutMs });
-    await clean(60_000).catch(async () => {
+    // A pod may take its whole grace period, and its namespace as long.
+    const clean = () => waitFor("the cluster to be without us", isClean, { timeoutMs: 150_000 });
+    await clean().catch(async () => {
       const more = left.filter((one) => !expected.includes(one));
       assert.ok(more.length > 0 && more.every(isOfOlm), JSON.stringify({ left, expected }));
       console.log(`OLM made or left what is to be removed once more: ${more.join(", ")}`);
       if (order.includes("CRDs")) await steps.CRDs();
       await run("delete", "clusterrolebindings,clusterroles", "-l", "olm.owner.kind=ClusterServiceVersion");
-      await clean(150_000).catch(() => assert.equal(left, expected));
+      await clean().catch(() => assert.equal(left, expected));
     });
   });
 
